@@ -1,0 +1,83 @@
+"""Upstreams: named services that requests can be sent to. This file performs no I/O."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, model_validator
+
+from coalmine.model.base import Definition, Name
+
+_HOST = re.compile(r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)$")
+
+
+def check_origin(value: str) -> str:
+    """``scheme://host[:port]`` and nothing more; returns it lower-cased, raises ValueError."""
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https"):
+        raise ValueError(f"{value!r} is not an http:// or https:// origin")
+    if "@" in parts.netloc:
+        raise ValueError("an endpoint carries no user name or password")
+    if parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise ValueError(
+            f"{value!r} has a path; an endpoint is scheme://host:port, paths belong to routes and documents"
+        )
+    host, port = _host_and_port(parts.netloc)
+    if not _HOST.match(host):
+        raise ValueError(f"{value!r} has no valid host name")
+    if port is not None and not 0 < port < 65536:
+        raise ValueError(f"{value!r} has no valid port")
+    return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def _host_and_port(netloc: str) -> tuple[str, int | None]:
+    match = re.fullmatch(r"(.*?)(?::([0-9]{1,5}))?", netloc)
+    assert match is not None
+    return match[1], int(match[2]) if match[2] else None
+
+
+def check_document_url(value: str) -> str:
+    """An absolute http(s) URL, or a path at the upstream; raises ValueError."""
+    if any(ord(character) <= 32 or ord(character) == 127 for character in value):
+        raise ValueError("a URL has no spaces or control characters")
+    if value.startswith("/") and not value.startswith("//"):
+        return value
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"{value!r} is neither an http(s) URL nor a path such as /openapi.json")
+    if "@" in parts.netloc:
+        raise ValueError("a document URL carries no user name or password")
+    return value
+
+
+Origin = Annotated[str, AfterValidator(check_origin)]
+DocumentUrl = Annotated[str, AfterValidator(check_document_url)]
+
+
+class Discovery(Definition):
+    """How the functions of an upstream are found."""
+
+    enabled: bool = True
+    document_url: DocumentUrl | None = Field(
+        None, description="where the document is; absent: well-known paths are tried"
+    )
+    interval_seconds: float = Field(30, ge=1, le=86_400)
+
+
+class Upstream(Definition):
+    """A named service: one or more origins of one scheme, served round robin."""
+
+    name: Name
+    endpoints: tuple[Origin, ...] = Field(min_length=1, max_length=256)
+    discovery: Discovery = Discovery()
+    labels: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_scheme(self) -> Self:
+        if len({endpoint.split(":", 1)[0] for endpoint in self.endpoints}) > 1:
+            raise ValueError("the endpoints of one upstream have one scheme, http or https")
+        if len(set(self.endpoints)) != len(self.endpoints):
+            raise ValueError("an endpoint stands twice")
+        return self

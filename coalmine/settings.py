@@ -1,0 +1,159 @@
+"""Every setting is one row of one table: it gives the flag, the environment variable, the default and the docs.
+
+The environment is passed in (``read``), once, by the composition root. This file performs no I/O.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from coalmine.errors import StartupError
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """``name`` gives the flag (``--max-body-bytes``) and the variable (``COALMINE_MAX_BODY_BYTES``)."""
+
+    name: str
+    default: str | int | float | bool | None
+    help: str
+
+    @property
+    def flag(self) -> str:
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        return "COALMINE_" + self.name.upper()
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("proxy", "127.0.0.1:8080", "address the proxy listens on, host:port; port 0 takes a free one"),
+    Setting(
+        "admin", "127.0.0.1:8081", "address the admin API listens on, host:port; not loopback needs an admin token"
+    ),
+    Setting(
+        "database",
+        "sqlite:///coalmine.db",
+        "the catalog, a SQLite URL (relative: sqlite:///name.db, absolute: sqlite:////path)",
+    ),
+    Setting("workers", 0, "proxy processes; 0 is one per core"),
+    Setting(
+        "admin_token",
+        None,
+        "bearer token of the admin API; required unless it listens on loopback (prefer the variable: flags show in ps)",
+    ),
+    Setting(
+        "admin_hosts", "", "host names besides the listening address that the admin API answers to, comma separated"
+    ),
+    Setting("discovery", True, "probe upstreams for their documents"),
+    Setting("probe_timeout_seconds", 10.0, "longest time for fetching one document, everything included"),
+    Setting("max_document_bytes", 16 * 1024 * 1024, "largest document that is read, after decompression"),
+    Setting(
+        "allow_link_local", False, "let probes and requests reach link-local addresses (cloud metadata lives there)"
+    ),
+    Setting("max_header_bytes", 65_536, "largest request or response head the proxy accepts"),
+    Setting("max_read_body_bytes", 1_048_576, "largest body the proxy reads in order to find a parameter in it"),
+    Setting("header_timeout_seconds", 30.0, "longest time for a request head to arrive"),
+    Setting("idle_timeout_seconds", 75.0, "longest time a keep-alive connection may idle"),
+    Setting(
+        "upstream_timeout_seconds",
+        60.0,
+        "longest wait for an upstream's answer to begin, and between its parts, where the route says nothing",
+    ),
+    Setting("connect_timeout_seconds", 5.0, "longest time to connect to an endpoint"),
+    Setting("max_connections", 10_000, "client connections one worker accepts"),
+    Setting("grace_seconds", 10.0, "how long requests in flight may finish after a stop signal"),
+    Setting("access_log", False, "write one JSON line per proxied request to standard output"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings, typed; one field per row of ``SETTINGS``."""
+
+    proxy: str = "127.0.0.1:8080"
+    admin: str = "127.0.0.1:8081"
+    database: str = "sqlite:///coalmine.db"
+    workers: int = 0
+    admin_token: str | None = None
+    admin_hosts: str = ""
+    discovery: bool = True
+    probe_timeout_seconds: float = 10.0
+    max_document_bytes: int = 16 * 1024 * 1024
+    allow_link_local: bool = False
+    max_header_bytes: int = 65_536
+    max_read_body_bytes: int = 1_048_576
+    header_timeout_seconds: float = 30.0
+    idle_timeout_seconds: float = 75.0
+    upstream_timeout_seconds: float = 60.0
+    connect_timeout_seconds: float = 5.0
+    max_connections: int = 10_000
+    grace_seconds: float = 10.0
+    access_log: bool = False
+
+    @property
+    def worker_count(self) -> int:
+        return self.workers or os.cpu_count() or 1
+
+
+_BOOLEANS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+
+
+def read(given: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
+    """Settings from given values (flags; None is absent), else from the environment, else the defaults."""
+    values: dict[str, Any] = {}
+    for setting in SETTINGS:
+        if given.get(setting.name) is not None:
+            values[setting.name] = given[setting.name]
+        elif setting.variable in environ:
+            values[setting.name] = _cast(setting, environ[setting.variable])
+    _check(values)
+    return Settings(**values)
+
+
+def _cast(setting: Setting, text: str) -> Any:
+    kind = type(setting.default)
+    if kind is bool:
+        if text.strip().lower() not in _BOOLEANS:
+            raise StartupError(f"{setting.variable}={text!r} is neither true nor false")
+        return _BOOLEANS[text.strip().lower()]
+    if setting.default is None or kind is str:
+        return text
+    try:
+        return float(text) if kind is float else int(text)
+    except ValueError:
+        raise StartupError(f"{setting.variable}={text!r} is not a number") from None
+
+
+def _check(values: Mapping[str, Any]) -> None:
+    for setting in SETTINGS:
+        value = values.get(setting.name)
+        if isinstance(value, int | float) and not isinstance(value, bool) and value < 0:
+            raise StartupError(f"{setting.flag} is {value}; it cannot be negative")
+    for name in ("proxy", "admin"):
+        if name in values:
+            parse_address(values[name], flag=f"--{name}")
+
+
+def parse_address(text: str, *, flag: str = "address") -> tuple[str, int]:
+    """``host:port`` or ``[v6]:port`` or ``:port`` (every interface); raises StartupError."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65_535:
+        raise StartupError(f"{flag} is {text!r}; it should be host:port, such as 127.0.0.1:8080")
+    return host.removeprefix("[").removesuffix("]") or "0.0.0.0", int(port)  # noqa: S104  the user asked for it
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+# The table and the dataclass say the same; a disagreement is a mistake of ours, found at import.
+assert [(row.name, row.default) for row in SETTINGS] == [(field.name, field.default) for field in fields(Settings)]
