@@ -20,9 +20,15 @@ def page(name: str) -> str:
 
 
 def test_every_setting_is_documented_with_its_default_and_meaning() -> None:
-    rows = re.findall(r"^\| `(--[a-z-]+)` \| `(COALMINE_[A-Z_]+)` \| (.+?) \| (.+?) \|$", page("configuration.md"), re.MULTILINE)
-    documented = {flag: (variable, meaning) for flag, variable, _, meaning in rows if flag not in ("--admin-url", "--admin-token")}
-    documented["--admin-token"] = next((variable, meaning) for flag, variable, _, meaning in rows if flag == "--admin-token")
+    rows = re.findall(
+        r"^\| `(--[a-z-]+)` \| `(COALMINE_[A-Z_]+)` \| (.+?) \| (.+?) \|$", page("configuration.md"), re.MULTILINE
+    )
+    documented = {
+        flag: (variable, meaning) for flag, variable, _, meaning in rows if flag not in ("--admin-url", "--admin-token")
+    }
+    documented["--admin-token"] = next(
+        (variable, meaning) for flag, variable, _, meaning in rows if flag == "--admin-token"
+    )
     assert documented == {setting.flag: (setting.variable, setting.help) for setting in SETTINGS}
 
 
@@ -37,7 +43,14 @@ def test_every_admin_path_is_documented() -> None:
     from tests.admin_api.support import openapi_paths
 
     documented = set(re.findall(r"`(/[^` ]*)`", page("admin-api.md")))
-    assert sorted(path for path in openapi_paths() if path.removeprefix("/api/v1") not in documented and path not in documented) == []
+    assert (
+        sorted(
+            path
+            for path in openapi_paths()
+            if path.removeprefix("/api/v1") not in documented and path not in documented
+        )
+        == []
+    )
 
 
 def test_every_command_is_documented() -> None:

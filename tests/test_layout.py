@@ -10,7 +10,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted(
-    path for package in ("coalmine", "discovery", "admin_api", "proxy", "examples", "bench") for path in (ROOT / package).rglob("*.py")
+    path
+    for package in ("coalmine", "discovery", "admin_api", "proxy", "examples", "bench")
+    for path in (ROOT / package).rglob("*.py")
 )
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 60
@@ -29,7 +31,8 @@ def test_files_and_functions_stay_short(path: Path) -> None:
     long = [
         f"{node.name}: {(node.end_lineno or 0) - node.lineno + 1} lines"
         for node in ast.walk(ast.parse(text))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (node.end_lineno or 0) - node.lineno >= LONGEST_FUNCTION
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (node.end_lineno or 0) - node.lineno >= LONGEST_FUNCTION
     ]
     assert long == []
 
@@ -40,12 +43,14 @@ def test_no_module_is_a_drawer_for_everything() -> None:
 
 
 def test_every_module_says_what_it_is_for() -> None:
-    silent = [path for path in SOURCES if path.read_text().strip() and ast.get_docstring(ast.parse(path.read_text())) is None]
+    silent = [
+        path for path in SOURCES if path.read_text().strip() and ast.get_docstring(ast.parse(path.read_text())) is None
+    ]
     assert [str(path.relative_to(ROOT)) for path in silent] == []
 
 
 def test_locks_carry_no_addresses() -> None:
-    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split()  # noqa: S607
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split()
     locks = [name for name in tracked if name.endswith(".lock")] or ["requirements.lock", "requirements-dev.lock"]
     for name in locks:
         assert "://" not in (ROOT / name).read_text(), f"{name} names an index"

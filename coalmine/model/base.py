@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sized
+from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 # DNS-label like, so that a name stands in URLs, metrics and file names as it is.
 NAME_PATTERN = r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$"
 
+_Collection = TypeVar("_Collection", bound=Sized)
+
+
+def check_not_empty(value: _Collection) -> _Collection:
+    """Where pydantic's ``min_length`` would complain a second time about a bad item, this stays silent."""
+    if not len(value):
+        raise ValueError("at least one is needed")
+    return value
+
+
+NotEmpty = AfterValidator(check_not_empty)
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 
 
 class Definition(BaseModel):
     """A frozen value as people and discovery write it; keys it does not know are refused."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, populate_by_name=True, regex_engine="python-re", strict=False
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)

@@ -12,30 +12,28 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from coalmine.model.base import Definition, Name
+from coalmine.model.base import Definition, Name, NotEmpty
 
-_TOKEN = re.compile(r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")  # RFC 9110 section 5.6.2
-_DOMAIN = re.compile(
-    r"^(\*|(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*|\[[0-9a-f:.]+\])$"
-)
-_FIELD_VALUE = re.compile(r"^[\t\x20-\x7e\x80-\xff]*$")  # RFC 9110 section 5.5
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
+_DOMAIN = re.compile(r"\*|(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*|\[[0-9a-f:.]+\]")
+_FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")  # RFC 9110 section 5.5
 
 
 def check_token(value: str) -> str:
-    if not _TOKEN.match(value):
+    if not _TOKEN.fullmatch(value):
         raise ValueError(f"{value!r} is not a token (letters, digits and !#$%&'*+-.^_`|~)")
     return value
 
 
 def check_domain(value: str) -> str:
     lowered = value.lower().rstrip(".") or value
-    if not _DOMAIN.match(lowered):
+    if not _DOMAIN.fullmatch(lowered):
         raise ValueError(f"{value!r} is not a domain: an exact host name, *.suffix or *, without a port")
     return lowered
 
 
 def check_field_value(value: str) -> str:
-    if not _FIELD_VALUE.match(value) or value != value.strip(" \t"):
+    if not _FIELD_VALUE.fullmatch(value) or value != value.strip(" \t"):
         raise ValueError("a header value has no control characters, no line breaks and no spaces at its ends")
     return value
 
@@ -65,8 +63,8 @@ class VirtualService(Definition):
     """Domains whose requests are matched against one set of routes."""
 
     name: Name
-    domains: tuple[Domain, ...] = Field(
-        ("*",), min_length=1, description="exact, *.suffix or *; the most specific wins"
+    domains: Annotated[tuple[Domain, ...], NotEmpty] = Field(
+        ("*",), description="exact, *.suffix or *; the most specific wins"
     )
 
 
@@ -149,7 +147,7 @@ class Redirect(Definition):
     @field_validator("host")
     @classmethod
     def _host(cls, value: str | None) -> str | None:
-        if value is not None and (value.startswith("*") or not _DOMAIN.match(value.lower())):
+        if value is not None and (value.startswith("*") or not _DOMAIN.fullmatch(value.lower())):
             raise ValueError(f"{value!r} is not a host name")
         return value
 
@@ -202,7 +200,7 @@ RetryCondition = Literal["connect-failure", "reset", "timeout", "5xx", "gateway-
 
 class Retries(Definition):
     attempts: int = Field(ge=1, le=10, description="tries after the first one")
-    on: tuple[RetryCondition, ...] = Field(("connect-failure", "reset"), min_length=1)
+    on: Annotated[tuple[RetryCondition, ...], NotEmpty] = ("connect-failure", "reset")
     per_try_timeout_seconds: Seconds | None = None
 
 
@@ -217,7 +215,7 @@ class HeaderEdits(Definition):
 class Cors(Definition):
     """Answers of the gateway to browsers of other origins (Fetch standard, CORS protocol)."""
 
-    allow_origins: tuple[str, ...] = Field(min_length=1, description="exact, * or https://*.example.com")
+    allow_origins: Annotated[tuple[str, ...], NotEmpty] = Field(description="exact, * or https://*.example.com")
     allow_methods: tuple[Method, ...] = ("GET", "HEAD", "POST")
     allow_headers: tuple[str, ...] = ()
     expose_headers: tuple[str, ...] = ()

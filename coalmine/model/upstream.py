@@ -8,13 +8,17 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from coalmine.model.base import Definition, Name
+from coalmine.model.base import Definition, Name, NotEmpty
 
-_HOST = re.compile(r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)$")
+_HOST = re.compile(r"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+")
+# urlsplit silently drops line breaks and tabs, so they are refused before it sees them.
+_BLANK_OR_CONTROL = re.compile(r"[\x00-\x20\x7f]")
 
 
 def check_origin(value: str) -> str:
     """``scheme://host[:port]`` and nothing more; returns it lower-cased, raises ValueError."""
+    if _BLANK_OR_CONTROL.search(value):
+        raise ValueError("an endpoint has no spaces, line breaks or control characters")
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https"):
         raise ValueError(f"{value!r} is not an http:// or https:// origin")
@@ -25,7 +29,7 @@ def check_origin(value: str) -> str:
             f"{value!r} has a path; an endpoint is scheme://host:port, paths belong to routes and documents"
         )
     host, port = _host_and_port(parts.netloc)
-    if not _HOST.match(host):
+    if not _HOST.fullmatch(host):
         raise ValueError(f"{value!r} has no valid host name")
     if port is not None and not 0 < port < 65536:
         raise ValueError(f"{value!r} has no valid port")
@@ -40,7 +44,7 @@ def _host_and_port(netloc: str) -> tuple[str, int | None]:
 
 def check_document_url(value: str) -> str:
     """An absolute http(s) URL, or a path at the upstream; raises ValueError."""
-    if any(ord(character) <= 32 or ord(character) == 127 for character in value):
+    if _BLANK_OR_CONTROL.search(value):
         raise ValueError("a URL has no spaces or control characters")
     if value.startswith("/") and not value.startswith("//"):
         return value
@@ -70,7 +74,7 @@ class Upstream(Definition):
     """A named service: one or more origins of one scheme, served round robin."""
 
     name: Name
-    endpoints: tuple[Origin, ...] = Field(min_length=1, max_length=256)
+    endpoints: Annotated[tuple[Origin, ...], NotEmpty] = Field(max_length=256)
     discovery: Discovery = Discovery()
     labels: dict[str, str] = Field(default_factory=dict)
 
