@@ -1,0 +1,66 @@
+"""JSON as RFC 8259 has it: no NaN, no number beyond a float, no lone surrogate, no bottomless nesting.
+
+This file performs no I/O.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import NoReturn
+
+from coalmine.errors import MalformedError
+from coalmine.reading.limits import JsonLike, Limits, TooComplexError
+
+_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+class NotJsonError(MalformedError):
+    """The text does not have JSON's syntax; it may still be YAML."""
+
+
+def read_json(text: str, limits: Limits) -> JsonLike:
+    """The value of ``text``; raises ``NotJsonError`` with line and column, ``MalformedError`` for bad values."""
+    try:
+        value: JsonLike = json.loads(text, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        raise NotJsonError(f"not JSON: {error.msg} (line {error.lineno}, column {error.colno})") from None
+    except RecursionError:
+        raise TooComplexError(f"the JSON is nested deeper than {limits.max_depth} levels") from None
+    except ValueError:  # int() refuses to convert more than 4,300 digits
+        raise MalformedError("not JSON that can be read: a number has thousands of digits") from None
+    _check_values(value, limits)
+    if _SURROGATE_ESCAPE.search(text):
+        _check_surrogates(value)
+    return value
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise MalformedError(f"not JSON: {name} is no JSON value")
+
+
+def _check_values(root: JsonLike, limits: Limits) -> None:
+    """Level by level and not recursively: the nesting is what is in question."""
+    level: list[JsonLike] = [root]
+    depth = 0
+    while level:
+        if depth >= limits.max_depth:
+            raise TooComplexError(f"the JSON is nested deeper than {limits.max_depth} levels")
+        depth += 1
+        below: list[JsonLike] = []
+        for node in level:
+            for value in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+                kind = type(value)
+                if kind is dict or kind is list:
+                    below.append(value)
+                elif kind is float and math.isinf(value):  # type: ignore[arg-type]
+                    raise MalformedError("not JSON that can be read: a number is too large")
+        level = below
+
+
+def _check_surrogates(value: JsonLike) -> None:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise MalformedError("not JSON that can be read: a string has a lone surrogate (half a character)") from None
