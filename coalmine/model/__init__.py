@@ -1,6 +1,7 @@
 """Definitions: what people and discovery write, as frozen values (the admin API's JSON is their JSON)."""
 
 from coalmine.model.base import NAME_PATTERN, Definition, Name
+from coalmine.model.canary import Canary
 from coalmine.model.definitions import Definitions
 from coalmine.model.discovery import Attempt, AttemptOutcome, DiscoveryState, Document, ProbeReport
 from coalmine.model.function import (
@@ -43,6 +44,7 @@ __all__ = [
     "NAME_PATTERN",
     "Attempt",
     "AttemptOutcome",
+    "Canary",
     "CookieKey",
     "Cors",
     "Definition",
