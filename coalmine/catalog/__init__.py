@@ -1,0 +1,8 @@
+"""The catalog: what people and discovery wrote, in SQLite. Knows no matching; rows never leave this package."""
+
+from coalmine.catalog.paging import Page
+from coalmine.catalog.reader import Reader
+from coalmine.catalog.store import Catalog
+from coalmine.catalog.writer import Writer
+
+__all__ = ["Catalog", "Page", "Reader", "Writer"]

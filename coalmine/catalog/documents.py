@@ -1,0 +1,43 @@
+"""Definitions to stored documents and back. This file performs no I/O."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from coalmine.errors import CatalogError
+
+if TYPE_CHECKING:
+    from coalmine.model.canary import Canary
+
+D = TypeVar("D", bound=BaseModel)
+
+
+def write_document(definition: BaseModel) -> tuple[str, str]:
+    """The JSON of ``definition`` and its seal."""
+    text = definition.model_dump_json(by_alias=True)
+    return text, _seal(text)
+
+
+def read_document(model: type[D], text: str, seal: str, damaged: Callable[[str], CatalogError]) -> D:
+    """The definition in ``text``; raises what ``damaged`` makes of the reason."""
+    if _seal(text) != seal:
+        raise damaged("its checksum is wrong")
+    try:
+        return model.model_validate_json(text)
+    except ValidationError as error:
+        raise damaged(f"it is not a {model.__name__} ({error.errors()[0]['msg']})") from None
+
+
+def _seal(text: str) -> str:
+    # Against damage, not against attack: 64 bits are plenty.
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def canary_model() -> type[Canary]:
+    from coalmine.model.canary import Canary
+
+    return Canary

@@ -1,0 +1,297 @@
+"""One consistent read transaction.
+
+Rule 1: names and everything from discovery are data: they travel as bound parameters, never inside SQL.
+Rule 2: what is read is checked (seal, name) before it is given out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from sqlalchemy import ColumnElement, exists, func, or_, tuple_
+from sqlmodel import Session, col, select
+
+from coalmine.catalog.documents import canary_model, read_document
+from coalmine.catalog.faults import damaged
+from coalmine.catalog.paging import Page, check_limit, check_text, read_cursor, search_words, write_cursor
+from coalmine.catalog.rows import (
+    CanaryRow,
+    DocumentRow,
+    FunctionRow,
+    ReportRow,
+    RouteRow,
+    RouteUseRow,
+    UpstreamRow,
+    VirtualServiceRow,
+)
+from coalmine.errors import NotFoundError, nearest
+from coalmine.model import Definition, Definitions, Document, Function, ProbeReport, Route, Upstream, VirtualService
+
+if TYPE_CHECKING:
+    from coalmine.model.canary import Canary
+
+Kind = Literal["upstream", "virtual_service", "route"]
+D = TypeVar("D", bound=Definition)
+NamedRow = UpstreamRow | VirtualServiceRow | RouteRow | CanaryRow
+
+_ROWS: dict[str, type[NamedRow]] = {
+    "upstream": UpstreamRow,
+    "virtual_service": VirtualServiceRow,
+    "route": RouteRow,
+    "canary": CanaryRow,
+}
+_MODELS: dict[str, type[Definition]] = {"upstream": Upstream, "virtual_service": VirtualService, "route": Route}
+
+
+class Reader:
+    """Everything that can be asked, as of the moment of the first question. ``get_*`` raises NotFoundError."""
+
+    def __init__(self, session: Session, path: Path) -> None:
+        self._session = session
+        self._path = path
+
+    # Upstreams, virtual services, routes -------------------------------------------------------------
+
+    def find_upstream(self, name: str) -> Upstream | None:
+        return self._find(UpstreamRow, Upstream, name)
+
+    def get_upstream(self, name: str) -> Upstream:
+        return self.find_upstream(name) or self._missing("upstream", name)
+
+    def list_upstreams(
+        self, *, q: str | None = None, label: str | None = None, cursor: str | None = None, limit: int = 100
+    ) -> Page[Upstream]:
+        """By name; ``label`` is ``key`` or ``key=value``."""
+        conditions = [] if label is None else [_has_label(check_text(label))]
+        return self._list(UpstreamRow, Upstream, conditions, q, cursor, limit)
+
+    def find_virtual_service(self, name: str) -> VirtualService | None:
+        return self._find(VirtualServiceRow, VirtualService, name)
+
+    def get_virtual_service(self, name: str) -> VirtualService:
+        return self.find_virtual_service(name) or self._missing("virtual_service", name)
+
+    def list_virtual_services(
+        self, *, q: str | None = None, cursor: str | None = None, limit: int = 100
+    ) -> Page[VirtualService]:
+        return self._list(VirtualServiceRow, VirtualService, [], q, cursor, limit)
+
+    def find_route(self, name: str) -> Route | None:
+        return self._find(RouteRow, Route, name)
+
+    def get_route(self, name: str) -> Route:
+        return self.find_route(name) or self._missing("route", name)
+
+    def list_routes(
+        self,
+        *,
+        q: str | None = None,
+        virtual_service: str | None = None,
+        upstream: str | None = None,
+        function: str | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> Page[Route]:
+        """By name, not in effective order."""
+        conditions: list[ColumnElement[bool]] = []
+        if virtual_service is not None:
+            conditions.append(col(RouteRow.virtual_service) == check_text(virtual_service))
+        if upstream is not None or function is not None:
+            conditions.append(col(RouteRow.name).in_(select(RouteUseRow.route).where(*_uses(upstream, function))))
+        return self._list(RouteRow, Route, conditions, q, cursor, limit)
+
+    def routes_using(self, upstream: str, function: str | None = None) -> list[str]:
+        """Names of the routes that send to ``upstream``, or to one of its functions; mirrors count."""
+        if not _storable(upstream, function or ""):
+            return []
+        query = select(RouteUseRow.route).where(*_uses(upstream, function)).distinct().order_by(RouteUseRow.route)
+        return list(self._session.exec(query))
+
+    def names(self, kind: Kind) -> list[str]:
+        row = _ROWS[kind]
+        return list(self._session.exec(select(row.name).order_by(row.name)))
+
+    # Functions ---------------------------------------------------------------------------------------
+
+    def list_functions(
+        self,
+        *,
+        q: str | None = None,
+        upstream: str | None = None,
+        method: str | None = None,
+        tag: str | None = None,
+        state: str | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> Page[Function]:
+        """By upstream and name."""
+        equal = {
+            FunctionRow.upstream: upstream,
+            FunctionRow.method: method and method.upper(),
+            FunctionRow.state: state,
+        }
+        conditions = [col(column) == check_text(value) for column, value in equal.items() if value is not None]
+        if tag is not None:
+            each = func.json_each(col(FunctionRow.tags)).table_valued("value")
+            conditions.append(exists(select(1).select_from(each).where(each.c.value == check_text(tag))))
+        conditions += _contains(col(FunctionRow.search), q)
+        return self._page(
+            FunctionRow, self._function, conditions, (col(FunctionRow.upstream), col(FunctionRow.name)), cursor, limit
+        )
+
+    def find_function(self, upstream: str, name: str) -> Function | None:
+        if not _storable(upstream, name):
+            return None
+        row = self._session.get(FunctionRow, (upstream, name))
+        return None if row is None else self._function(row)
+
+    def get_function(self, upstream: str, name: str) -> Function:
+        found = self.find_function(upstream, name)
+        if found is not None:
+            return found
+        self.get_upstream(upstream)
+        close = nearest(name, self.function_names(upstream))
+        raise NotFoundError(
+            f"the upstream {upstream!r} has no function {name!r}", hint=f"did you mean {close}?" if close else None
+        )
+
+    def functions_of(self, upstream: str) -> tuple[Function, ...]:
+        """All functions of ``upstream``, removed ones included, by name."""
+        query = select(FunctionRow).where(FunctionRow.upstream == upstream).order_by(FunctionRow.name)
+        return tuple(self._function(row) for row in self._session.exec(query))
+
+    def function_names(self, upstream: str) -> list[str]:
+        query = select(FunctionRow.name).where(FunctionRow.upstream == upstream).order_by(FunctionRow.name)
+        return list(self._session.exec(query))
+
+    # Discovery ---------------------------------------------------------------------------------------
+
+    def find_report(self, upstream: str) -> ProbeReport | None:
+        row = self._session.get(ReportRow, upstream) if _storable(upstream) else None
+        return None if row is None else self._parse(ProbeReport, row, f"the report of {upstream}")
+
+    def documents_of(self, upstream: str) -> tuple[Document, ...]:
+        query = select(DocumentRow).where(DocumentRow.upstream == upstream).order_by(DocumentRow.url)
+        rows = self._session.exec(query) if _storable(upstream) else ()
+        return tuple(self._parse(Document, row, f"the document of {upstream}") for row in rows)
+
+    # Canaries ----------------------------------------------------------------------------------------
+
+    def find_canary(self, name: str) -> Canary | None:
+        return self._find(CanaryRow, canary_model(), name)
+
+    def list_canaries(self) -> tuple[Canary, ...]:
+        model = canary_model()
+        rows = self._session.exec(select(CanaryRow).order_by(CanaryRow.name))
+        return tuple(self._named(model, row) for row in rows)
+
+    # All ---------------------------------------------------------------------------------------------
+
+    def load_definitions(self, *, all_functions: bool = False) -> Definitions:
+        """Everything that a snapshot is built from: the functions that routes use, or all."""
+        return Definitions(
+            upstreams=self._all(UpstreamRow, Upstream, UpstreamRow.name),
+            functions=self._functions(all_functions),
+            virtual_services=self._all(VirtualServiceRow, VirtualService, VirtualServiceRow.name),
+            routes=self._all(RouteRow, Route, RouteRow.age),
+            pending=self._pending(),
+        )
+
+    def _all(self, row: type[NamedRow], model: type[D], order: Any) -> tuple[D, ...]:
+        return tuple(self._named(model, found) for found in self._session.exec(select(row).order_by(order)))
+
+    def _functions(self, everything: bool) -> tuple[Function, ...]:
+        query = select(FunctionRow).order_by(FunctionRow.upstream, FunctionRow.name)
+        if not everything:
+            used = select(RouteUseRow.upstream, RouteUseRow.function)
+            query = query.where(tuple_(col(FunctionRow.upstream), col(FunctionRow.name)).in_(used))
+        return tuple(self._function(row) for row in self._session.exec(query))
+
+    def _pending(self) -> frozenset[str]:
+        known = select(ReportRow.upstream).where(ReportRow.was_read == 1)
+        query = select(UpstreamRow.name).where(UpstreamRow.discovered == 1, col(UpstreamRow.name).not_in(known))
+        return frozenset(self._session.exec(query))
+
+    # Parts -------------------------------------------------------------------------------------------
+
+    def _find(self, row: type[NamedRow], model: type[D], name: str) -> D | None:
+        if not _storable(name):
+            return None
+        found = self._session.exec(select(row).where(row.name == name)).first()
+        return None if found is None else self._named(model, found)
+
+    def _missing(self, kind: Kind, name: str) -> Any:
+        close = nearest(name, self.names(kind))
+        words = kind.replace("_", " ")
+        raise NotFoundError(f"there is no {words} {name!r}", hint=f"did you mean {close}?" if close else None)
+
+    def _list(
+        self,
+        row: type[NamedRow],
+        model: type[D],
+        conditions: Sequence[ColumnElement[bool]],
+        q: str | None,
+        cursor: str | None,
+        limit: int,
+    ) -> Page[D]:
+        conditions = [*conditions, *_contains(col(getattr(row, "search")), q)]  # noqa: B009  CanaryRow has none
+        return self._page(row, lambda found: self._named(model, found), conditions, (col(row.name),), cursor, limit)
+
+    def _page(
+        self,
+        row: type[Any],
+        parse: Callable[[Any], D],
+        conditions: Sequence[ColumnElement[bool]],
+        key: tuple[Any, ...],
+        cursor: str | None,
+        limit: int,
+    ) -> Page[D]:
+        check_limit(limit)
+        total = self._session.exec(select(func.count()).select_from(row).where(*conditions)).one()
+        query = select(row).where(*conditions).order_by(*key).limit(limit + 1)
+        if cursor is not None:
+            query = query.where(tuple_(*key) > tuple_(*read_cursor(cursor, len(key))))
+        rows = list(self._session.exec(query))
+        last = tuple(getattr(rows[limit - 1], column.key) for column in key) if len(rows) > limit else None
+        return Page(tuple(parse(found) for found in rows[:limit]), last and write_cursor(last), total)
+
+    def _named(self, model: type[D], row: NamedRow) -> D:
+        return self._parse(model, row, f"{model.__name__} {row.name}", name=row.name)
+
+    def _function(self, row: FunctionRow) -> Function:
+        where = f"the function {row.name} of {row.upstream}"
+        return self._parse(Function, row, where, upstream=row.upstream, name=row.name, state=row.state)
+
+    def _parse(self, model: type[D], row: Any, where: str, **columns: str) -> D:
+        definition = read_document(model, row.document, row.seal, lambda why: damaged(self._path, where, why))
+        if any(getattr(definition, column) != value for column, value in columns.items()):
+            raise damaged(self._path, where, "its columns and its document differ")
+        return definition
+
+
+def _storable(*texts: str) -> bool:
+    """Whether SQLite could hold these names at all; lone surrogates have no UTF-8."""
+    return not any(0xD800 <= ord(character) <= 0xDFFF for text in texts for character in text)
+
+
+def _contains(text: ColumnElement[str], q: str | None) -> list[ColumnElement[bool]]:
+    # instr and not LIKE: nothing in q is a wildcard, and a NUL does not end it.
+    return [func.instr(text, word) > 0 for word in search_words(q)]
+
+
+def _uses(upstream: str | None, function: str | None) -> list[ColumnElement[bool]]:
+    conditions = []
+    if upstream is not None:
+        conditions.append(col(RouteUseRow.upstream) == check_text(upstream))
+    if function is not None:
+        conditions.append(col(RouteUseRow.function) == check_text(function))
+    return conditions
+
+
+def _has_label(label: str) -> ColumnElement[bool]:
+    key, equals, value = label.partition("=")
+    each = func.json_each(col(UpstreamRow.document), "$.labels").table_valued("key", "value")
+    found = select(1).select_from(each).where(each.c.key == key, or_(not equals, each.c.value == value))
+    return exists(found)

@@ -1,0 +1,82 @@
+"""The catalog: definitions, discovered functions and reports in one SQLite file.
+
+Reads run in any number of threads and never wait for a write. Writes run one at a time: one lock here, BEGIN
+IMMEDIATE against other processes. When ``write()`` has ended without an exception, the write is on the disk.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlmodel import Session
+
+from coalmine.catalog.engine import database_path, open_engine
+from coalmine.catalog.faults import translated
+from coalmine.catalog.migrate import migrate
+from coalmine.catalog.reader import Reader
+from coalmine.catalog.writer import Writer
+from coalmine.errors import CatalogError
+
+_LOCK_SECONDS = 30.0  # the longest legitimate write (thousands of functions) takes about one
+
+
+class Catalog:
+    """``url`` is ``sqlite:///relative.db`` or ``sqlite:////absolute.db``; nothing is opened before the first use."""
+
+    def __init__(self, url: str) -> None:
+        self.path = database_path(url)
+        self._engine = open_engine(self.path)
+        self._lock = threading.Lock()
+        self._identity: tuple[int, int] | None = None
+
+    def migrate(self) -> None:
+        """Create the database or bring it up to date; raises CatalogError where it cannot be used."""
+        with translated(self.path):
+            migrate(self.path)
+        self._identity = _identify(self.path)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    @contextmanager
+    def read(self) -> Iterator[Reader]:
+        with translated(self.path), self._engine.connect() as connection, Session(connection) as session:
+            yield Reader(session, self.path)
+
+    @contextmanager
+    def write(self) -> Iterator[Writer]:
+        """Commits at the end, rolls back on an exception."""
+        if not self._lock.acquire(timeout=_LOCK_SECONDS):
+            raise CatalogError("another write takes too long", hint="try again")
+        try:
+            self._check_identity()
+            with (
+                translated(self.path),
+                self._engine.connect().execution_options(immediate=True) as connection,
+                connection.begin() as transaction,
+                Session(connection) as session,
+            ):
+                writer = Writer(session, self.path)
+                yield writer
+                if writer.rolled_back:
+                    transaction.rollback()
+        finally:
+            self._lock.release()
+
+    def _check_identity(self) -> None:
+        # SQLite goes on writing to a file that was deleted or moved away; such writes would be lost.
+        if self._identity is not None and _identify(self.path) != self._identity:
+            raise CatalogError(
+                f"the database {self.path} was deleted or replaced while in use", hint="restart Coalmine"
+            )
+
+
+def _identify(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
