@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from coalmine.errors import CatalogError
-
-if TYPE_CHECKING:
-    from coalmine.model.canary import Canary
 
 D = TypeVar("D", bound=BaseModel)
 
@@ -35,9 +32,3 @@ def read_document(model: type[D], text: str, seal: str, damaged: Callable[[str],
 def _seal(text: str) -> str:
     # Against damage, not against attack: 64 bits are plenty.
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def canary_model() -> type[Canary]:
-    from coalmine.model.canary import Canary
-
-    return Canary

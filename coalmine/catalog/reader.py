@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
-from sqlalchemy import ColumnElement, exists, func, or_, tuple_
+from sqlalchemy import ColumnElement, exists, func, tuple_
 from sqlmodel import Session, col, select
 
-from coalmine.catalog.documents import canary_model, read_document
+from coalmine.catalog.documents import read_document
 from coalmine.catalog.faults import damaged
 from coalmine.catalog.paging import Page, check_limit, check_text, read_cursor, search_words, write_cursor
 from coalmine.catalog.rows import (
@@ -28,9 +28,7 @@ from coalmine.catalog.rows import (
 )
 from coalmine.errors import NotFoundError, nearest
 from coalmine.model import Definition, Definitions, Document, Function, ProbeReport, Route, Upstream, VirtualService
-
-if TYPE_CHECKING:
-    from coalmine.model.canary import Canary
+from coalmine.model.canary import Canary
 
 Kind = Literal["upstream", "virtual_service", "route"]
 D = TypeVar("D", bound=Definition)
@@ -42,7 +40,6 @@ _ROWS: dict[str, type[NamedRow]] = {
     "route": RouteRow,
     "canary": CanaryRow,
 }
-_MODELS: dict[str, type[Definition]] = {"upstream": Upstream, "virtual_service": VirtualService, "route": Route}
 
 
 class Reader:
@@ -180,12 +177,11 @@ class Reader:
     # Canaries ----------------------------------------------------------------------------------------
 
     def find_canary(self, name: str) -> Canary | None:
-        return self._find(CanaryRow, canary_model(), name)
+        return self._find(CanaryRow, Canary, name)
 
     def list_canaries(self) -> tuple[Canary, ...]:
-        model = canary_model()
         rows = self._session.exec(select(CanaryRow).order_by(CanaryRow.name))
-        return tuple(self._named(model, row) for row in rows)
+        return tuple(self._named(Canary, row) for row in rows)
 
     # All ---------------------------------------------------------------------------------------------
 
@@ -255,9 +251,9 @@ class Reader:
             query = query.where(tuple_(*key) > tuple_(*read_cursor(cursor, len(key))))
         rows = list(self._session.exec(query))
         last = tuple(getattr(rows[limit - 1], column.key) for column in key) if len(rows) > limit else None
-        return Page(tuple(parse(found) for found in rows[:limit]), last and write_cursor(last), total)
+        return Page(tuple(parse(found) for found in rows[:limit]), write_cursor(last) if last else None, total)
 
-    def _named(self, model: type[D], row: NamedRow) -> D:
+    def _named(self, model: type[D], row: Any) -> D:
         return self._parse(model, row, f"{model.__name__} {row.name}", name=row.name)
 
     def _function(self, row: FunctionRow) -> Function:
@@ -276,7 +272,7 @@ def _storable(*texts: str) -> bool:
     return not any(0xD800 <= ord(character) <= 0xDFFF for text in texts for character in text)
 
 
-def _contains(text: ColumnElement[str], q: str | None) -> list[ColumnElement[bool]]:
+def _contains(text: Any, q: str | None) -> list[ColumnElement[bool]]:
     # instr and not LIKE: nothing in q is a wildcard, and a NUL does not end it.
     return [func.instr(text, word) > 0 for word in search_words(q)]
 
@@ -293,5 +289,5 @@ def _uses(upstream: str | None, function: str | None) -> list[ColumnElement[bool
 def _has_label(label: str) -> ColumnElement[bool]:
     key, equals, value = label.partition("=")
     each = func.json_each(col(UpstreamRow.document), "$.labels").table_valued("key", "value")
-    found = select(1).select_from(each).where(each.c.key == key, or_(not equals, each.c.value == value))
-    return exists(found)
+    found = select(1).select_from(each).where(each.c.key == key)
+    return exists(found.where(each.c.value == value) if equals else found)

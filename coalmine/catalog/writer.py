@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import delete, insert, update
 from sqlalchemy.dialects import sqlite
@@ -30,9 +30,7 @@ from coalmine.catalog.rows import (
     VirtualServiceRow,
 )
 from coalmine.model import Document, Function, ProbeReport, Route, Upstream, VirtualService
-
-if TYPE_CHECKING:
-    from coalmine.model.canary import Canary
+from coalmine.model.canary import Canary
 
 
 class Writer(Reader):
