@@ -1,0 +1,19 @@
+"""The composition root: one supervisor, one control process, N proxy workers.
+
+    supervisor   binds the listening sockets, starts the children and replaces those that die
+    control      admin API, discovery and publishing, on one event loop
+    worker       the embedded engine on one listening socket, fed with snapshots
+
+The children import this package too, so it imports nothing heavy itself.
+"""
+
+from __future__ import annotations
+
+from coalmine.settings import Settings
+
+
+def run(settings: Settings) -> int:
+    """Serve until a signal says stop; returns the exit code. Raises StartupError where serving cannot begin."""
+    from coalmine.serve.gateway import serve
+
+    return serve(settings)

@@ -1,0 +1,75 @@
+"""One proxy worker: the embedded engine on a listening socket, fed with snapshots.
+
+It serves the last published snapshot from disk until the control process sends a newer one, so it needs no control
+process to start. Nothing of the control half is imported here: no FastAPI, SQLAlchemy, YAML or httpx.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from coalmine.feed import FeedClient, read_snapshot_file
+from coalmine.routing.snapshot import Snapshot
+from coalmine.serve.child import Leash, Orders, announce_ready, read_orders
+from proxy.embedded import Engine, EngineOptions
+
+# How long connections wait in the backlog for a first snapshot, where there is none on disk. Then the honest
+# answer is that there are no routes.
+FIRST_SNAPSHOT_SECONDS = 5.0
+# How long a worker that serves from disk may be told nothing before it counts as ready.
+NEWS_SECONDS = 2.0
+
+
+class Worker:
+    def __init__(self, orders: Orders) -> None:
+        self.orders = orders
+        self.engine = Engine(EngineOptions.from_settings(orders.settings))
+        self.leash = Leash()
+        self._fed = asyncio.Event()
+
+    async def run(self) -> None:
+        self.leash.tie(self.orders)
+        feed = FeedClient(self.orders.feed_socket, apply=self.apply, stats=self.stats)
+        feeding = asyncio.create_task(feed.run())
+        starting = asyncio.create_task(self.start())
+        await self.leash.pulled()
+        starting.cancel()
+        feeding.cancel()
+        await self.engine.drain(self.orders.settings.grace_seconds)
+
+    async def start(self) -> None:
+        stored = read_snapshot_file(Path(self.orders.snapshot_file))
+        if stored is not None and not self._fed.is_set():
+            self.engine.apply(stored)
+        else:
+            await self.wait_for_news(FIRST_SNAPSHOT_SECONDS)
+        await self.engine.serve(socket.socket(fileno=os.dup(self.orders.fd)))
+        await self.wait_for_news(NEWS_SECONDS)
+        announce_ready(self.orders)
+
+    async def wait_for_news(self, seconds: float) -> None:
+        await asyncio.wait([asyncio.ensure_future(self._fed.wait())], timeout=seconds)
+
+    async def apply(self, snapshot: Snapshot) -> None:
+        self.engine.apply(snapshot)
+        self._fed.set()
+
+    async def stats(self) -> dict[str, Any]:
+        return self.engine.stats()
+
+
+def main() -> int:
+    worker = Worker(read_orders(os.environ))
+    uvloop.run(worker.run())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
