@@ -1,0 +1,182 @@
+"""A snapshot compiled for lookups: what the embedded engine asks for every request.
+
+Rule 1: this file performs no I/O. A table is never changed after ``compile``.
+Rule 2: the winner is the first route of the effective order that matches, always. The indexes (a dict of exact paths, a
+    trie of templates, a list of patterns, a trie of prefixes) only spare looking at the others: each yields the
+    candidates of one kind, the lowest rank wins, and a kind that cannot hold a lower rank than the best so far is
+    not asked.
+Rule 3: the cost of a lookup does not grow with the number of routes, but for patterns and for routes on one path that
+    differ in neither the value of a header nor that of a query parameter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from coalmine.routing.bucket import Bucket, Entry
+from coalmine.routing.conditions import Facts
+from coalmine.routing.decision import RequestHead
+from coalmine.routing.hosts import find_domain, normalize_host
+from coalmine.routing.matcher import CompiledMatch, ExactPath, PrefixPath, RegexPath, TemplatePath, compile_match
+from coalmine.routing.patterns import Pattern
+from coalmine.routing.snapshot import ServedRoute, ServedVirtualService, Snapshot
+from coalmine.routing.trie import NEVER, PrefixTrie, TemplateTrie
+
+if TYPE_CHECKING:
+    from coalmine.routing.action import CompiledAction
+
+
+def compile_action(served: ServedRoute) -> CompiledAction:
+    """Seam until coalmine.routing.action exists."""
+    try:
+        return import_module("coalmine.routing.action").compile_action(served)  # type: ignore[no-any-return]
+    except ModuleNotFoundError:
+        return None  # type: ignore[return-value]
+
+
+class CompiledRoute:
+    """A served route, ready to match and to act; ``rank`` is its place in the effective order."""
+
+    __slots__ = ("action", "match", "rank", "served")
+
+    def __init__(self, served: ServedRoute, rank: int) -> None:
+        self.served = served
+        self.rank = rank
+        self.match: CompiledMatch = compile_match(served.definition.match)
+        self.action: CompiledAction = compile_action(served)
+
+    @property
+    def name(self) -> str:
+        return self.served.definition.name
+
+
+@dataclass(slots=True)
+class Matched:
+    """The route that takes a request.
+
+    ``captures`` are the raw (percent-encoded) texts of template placeholders or named groups; ``rest`` is what
+    follows a matched prefix: empty, or beginning with a slash.
+    """
+
+    route: CompiledRoute
+    captures: dict[str, str]
+    rest: str
+
+
+class CompiledVirtualService:
+    """The routes of one virtual service, in effective order and indexed."""
+
+    __slots__ = ("_exact", "_patterns", "_prefixes", "_templates", "domains", "name", "routes")
+
+    def __init__(self, served: ServedVirtualService) -> None:
+        self.name = served.name
+        self.domains = served.domains
+        self.routes = tuple(CompiledRoute(route, rank) for rank, route in enumerate(served.routes))
+        self._templates = TemplateTrie()
+        self._prefixes = PrefixTrie()
+        exact: dict[str, list[CompiledRoute]] = {}
+        patterns: dict[str, list[CompiledRoute]] = {}
+        for route in self.routes:
+            self._index(route, exact, patterns)
+        self._templates.seal()
+        self._prefixes.seal()
+        self._exact = {path: Bucket(routes) for path, routes in exact.items()}
+        self._patterns = _seal_patterns(patterns)
+
+    def _index(
+        self, route: CompiledRoute, exact: dict[str, list[CompiledRoute]], patterns: dict[str, list[CompiledRoute]]
+    ) -> None:
+        path = route.match.path
+        if isinstance(path, ExactPath):
+            exact.setdefault(path.path, []).append(route)
+        elif isinstance(path, TemplatePath):
+            self._templates.add(path.template, route)
+        elif isinstance(path, RegexPath):
+            patterns.setdefault(path.pattern.text, []).append(route)
+        elif isinstance(path, PrefixPath):
+            self._prefixes.add(path.segments, route)
+
+    def match(self, head: RequestHead) -> Matched | None:
+        """The first route in effective order that matches ``head``, None without one."""
+        path = head.path
+        facts = Facts(head)
+        best: Entry | None = None
+        limit = NEVER
+        bucket = self._exact.get(path)
+        if bucket is not None:
+            best = bucket.find(facts, limit)
+            if best is not None:
+                limit = best.rank
+        if self._templates.first_rank < limit:
+            best = _improve(self._templates.find(path), facts, best)
+            limit = NEVER if best is None else best.rank
+        if self._patterns and self._patterns[0][0] < limit:
+            best = self._match_patterns(path, facts, best)
+            limit = NEVER if best is None else best.rank
+        if self._prefixes.first_rank < limit:
+            best = _improve(self._prefixes.find(path), facts, best)
+        if best is None:
+            return None
+        route = best.owner
+        assert isinstance(route, CompiledRoute)
+        captures, rest = route.match.path.bind(path)
+        return Matched(route, captures, rest)
+
+    def _match_patterns(self, path: str, facts: Facts, best: Entry | None) -> Entry | None:
+        text = path.encode()
+        limit = NEVER if best is None else best.rank
+        for first_rank, pattern, bucket in self._patterns:
+            if first_rank >= limit:
+                break
+            if pattern.matches(text):
+                found = bucket.find(facts, limit)
+                if found is not None:
+                    best, limit = found, found.rank
+        return best
+
+
+def _seal_patterns(patterns: dict[str, list[CompiledRoute]]) -> tuple[tuple[int, Pattern, Bucket], ...]:
+    """By the lowest rank that a pattern can give."""
+    sealed: list[tuple[int, Pattern, Bucket]] = []
+    for routes in patterns.values():
+        path = routes[0].match.path
+        assert isinstance(path, RegexPath)
+        sealed.append((routes[0].rank, path.pattern, Bucket(routes)))
+    return tuple(sorted(sealed, key=lambda one: one[0]))
+
+
+def _improve(buckets: Sequence[Bucket], facts: Facts, best: Entry | None) -> Entry | None:
+    limit = NEVER if best is None else best.rank
+    for bucket in buckets:
+        if bucket.first_rank < limit:
+            found = bucket.find(facts, limit)
+            if found is not None:
+                best, limit = found, found.rank
+    return best
+
+
+class RouteTable:
+    """A snapshot, compiled. ``version`` is the snapshot's."""
+
+    __slots__ = ("_domains", "snapshot", "version", "virtual_services")
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self.version = snapshot.version
+        self.virtual_services = tuple(CompiledVirtualService(served) for served in snapshot.virtual_services)
+        self._domains: dict[str, CompiledVirtualService] = {}
+        for service in self.virtual_services:
+            for domain in service.domains:
+                self._domains.setdefault(domain, service)
+
+    @classmethod
+    def compile(cls, snapshot: Snapshot) -> RouteTable:
+        """Never raises for a bad definition: such a route answers with its problem or matches nothing."""
+        return cls(snapshot)
+
+    def find_virtual_service(self, host: str) -> CompiledVirtualService | None:
+        """The virtual service with the most specific domain for ``host`` (a Host header's text will do)."""
+        return self._domains.get(host) or find_domain(self._domains, normalize_host(host))

@@ -1,0 +1,145 @@
+"""Paths by segments: a lookup walks the segments of one request, however many routes there are.
+
+Rule 1: this file performs no I/O.
+Rule 2: a walk collects every bucket whose path matches, not the best one: priorities may turn any order round.
+Rule 3: a request path is split no further than the deepest route goes, so a path of ten thousand slashes costs no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from coalmine.routing.bucket import Bucket, Ranked
+from coalmine.routing.template import Segment, Template, capture_segment
+
+NEVER = 1 << 62  # a rank behind all others
+
+
+class PrefixNode:
+    __slots__ = ("bucket", "children", "owners")
+
+    def __init__(self) -> None:
+        self.children: dict[str, PrefixNode] = {}
+        self.owners: list[Ranked] = []
+        self.bucket: Bucket | None = None
+
+
+class PrefixTrie:
+    """Prefixes of whole segments."""
+
+    __slots__ = ("_depth", "_nodes", "_root", "first_rank")
+
+    def __init__(self) -> None:
+        self._root = PrefixNode()
+        self._nodes = [self._root]
+        self._depth = 0
+        self.first_rank = NEVER
+
+    def add(self, segments: Sequence[str], owner: Ranked) -> None:
+        """Owners come by rank."""
+        node = self._root
+        for segment in segments:
+            child = node.children.get(segment)
+            if child is None:
+                child = node.children[segment] = PrefixNode()
+                self._nodes.append(child)
+            node = child
+        node.owners.append(owner)
+        self._depth = max(self._depth, len(segments))
+        self.first_rank = min(self.first_rank, owner.rank)
+
+    def seal(self) -> None:
+        """To be called once, when all owners are in."""
+        for node in self._nodes:
+            node.bucket = Bucket(node.owners) if node.owners else None
+
+    def find(self, path: str) -> list[Bucket]:
+        """The buckets of all prefixes of ``path``, the longest first."""
+        node: PrefixNode | None = self._root
+        assert node is not None
+        found = [node.bucket] if node.bucket is not None else []
+        for segment in path[1:].split("/", self._depth):
+            node = node.children.get(segment)
+            if node is None:
+                break
+            if node.bucket is not None:
+                found.append(node.bucket)
+        found.reverse()
+        return found
+
+
+class TemplateNode:
+    __slots__ = ("anything", "bucket", "children", "owners", "partials")
+
+    def __init__(self) -> None:
+        self.children: dict[str, TemplateNode] = {}
+        self.partials: dict[Segment, TemplateNode] = {}
+        self.anything: TemplateNode | None = None
+        self.owners: list[Ranked] = []
+        self.bucket: Bucket | None = None
+
+    def child(self, segment: Segment) -> TemplateNode:
+        """The node behind ``segment``, made where there is none."""
+        if len(segment) > 1:
+            return self.partials.setdefault(segment, TemplateNode())
+        if isinstance(segment[0], str):
+            return self.children.setdefault(segment[0], TemplateNode())
+        if self.anything is None:
+            self.anything = TemplateNode()
+        return self.anything
+
+
+class TemplateTrie:
+    """Templates: literal segments by dict, partly literal ones one by one, whole placeholders last."""
+
+    __slots__ = ("_depth", "_root", "first_rank")
+
+    def __init__(self) -> None:
+        self._root = TemplateNode()
+        self._depth = 0
+        self.first_rank = NEVER
+
+    def add(self, template: Template, owner: Ranked) -> None:
+        """Owners come by rank."""
+        node = self._root
+        for segment in template.segments:
+            node = node.child(segment)
+        node.owners.append(owner)
+        self._depth = max(self._depth, len(template.segments))
+        self.first_rank = min(self.first_rank, owner.rank)
+
+    def seal(self) -> None:
+        """To be called once, when all owners are in."""
+        pending = [self._root]
+        while pending:
+            node = pending.pop()
+            node.bucket = Bucket(node.owners) if node.owners else None
+            pending += node.children.values()
+            pending += node.partials.values()
+            if node.anything is not None:
+                pending.append(node.anything)
+
+    def find(self, path: str) -> list[Bucket]:
+        """The buckets of all templates that ``path`` fits, the more literal ones first as a rule."""
+        segments = path[1:].split("/", self._depth)
+        found: list[Bucket] = []
+        if len(segments) <= self._depth:
+            _collect(self._root, segments, 0, found)
+        return found
+
+
+def _collect(node: TemplateNode, segments: list[str], at: int, found: list[Bucket]) -> None:
+    if at == len(segments):
+        if node.bucket is not None:
+            found.append(node.bucket)
+        return
+    text = segments[at]
+    child = node.children.get(text)
+    if child is not None:
+        _collect(child, segments, at + 1, found)
+    if node.partials:
+        for segment, partial in node.partials.items():
+            if capture_segment(segment, text, {}):
+                _collect(partial, segments, at + 1, found)
+    if node.anything is not None and text:
+        _collect(node.anything, segments, at + 1, found)
