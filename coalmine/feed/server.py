@@ -1,0 +1,256 @@
+"""The control process's end of the feed: sends snapshots to workers and notes what they acknowledge.
+
+Lives on one asyncio loop; everything here runs on it.
+Rule 1: at most one snapshot is under way to a worker; when it has answered, it gets the newest. A worker that
+        hangs therefore costs one snapshot of memory, however many are published.
+Rule 2: a worker that let the time pass once is not waited for again until it acknowledges something.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from coalmine.feed.frames import Frame, FrameError, Frames, Kind, write_frame
+from coalmine.feed.stats import Stats, merge_stats, without_gauges
+
+ACK_SECONDS = 2.0  # a write waits no longer for a worker; applying 10,000 routes takes a fraction of it
+STATS_SECONDS = 0.5  # a scrape waits no longer
+_POLL_SECONDS = 2.0
+_READ_BYTES = 65_536
+_GONE = 64  # dead workers that may still come back over a new connection; older ones are added up
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerState:
+    """A connected worker. ``version`` is what it serves; ``problem`` why it refused the last snapshot."""
+
+    pid: int
+    index: int
+    version: str | None
+    hung: bool = False
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Publication:
+    version: str
+    frame: bytes
+
+
+class _Worker:
+    """One connection."""
+
+    def __init__(self, writer: asyncio.StreamWriter, hello: dict[str, Any]) -> None:
+        self.writer = writer
+        self.pid = int(hello["pid"])
+        self.index = int(hello["index"])
+        self.instance = str(hello["instance"])
+        self.version: str | None = hello.get("version")
+        self.sent: str | None = None  # under way: sent and not answered
+        self.refused: str | None = None
+        self.problem: str | None = None
+        self.hung = False
+        self.stats: Stats = {}
+        self.asked = False  # for stats, and not answered
+        self.changed = asyncio.Event()  # a new one after every answer
+
+    def offer(self, publication: _Publication) -> None:
+        if self.sent is None and publication.version not in (self.version, self.refused):
+            self.sent = publication.version
+            self.writer.write(publication.frame)
+
+    def settled(self, version: str) -> bool:
+        """Nothing is to be expected any more: it serves ``version``, has refused it, or is gone."""
+        return self.writer.is_closing() or (self.sent is None and version in (self.version, self.refused))
+
+    def acknowledge(self, version: str) -> None:
+        self.version, self.sent, self.refused, self.problem, self.hung = version, None, None, None, False
+        self.wake()
+
+    def refuse(self, problem: str) -> None:
+        self.sent, self.refused, self.problem, self.hung = None, self.sent, problem, False
+        self.wake()
+
+    def ask(self) -> None:
+        # A worker that reads nothing gets no pile of questions.
+        if not self.asked:
+            self.asked = True
+            self.writer.write(write_frame(Kind.ASK_STATS, {}))
+
+    def tell(self, stats: Stats) -> None:
+        self.stats, self.asked = stats, False
+        self.wake()
+
+    def wake(self) -> None:
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+    def state(self) -> WorkerState:
+        return WorkerState(self.pid, self.index, self.version, self.hung, self.problem)
+
+
+class FeedServer:
+    """Listens on the unix socket ``path``. ``start`` belongs to the loop that the rest is called on."""
+
+    def __init__(self, path: Path, *, ack_seconds: float = ACK_SECONDS, stats_seconds: float = STATS_SECONDS) -> None:
+        self.path = Path(path)
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self._ack_seconds = ack_seconds
+        self._stats_seconds = stats_seconds
+        self._server: asyncio.Server | None = None
+        self._publication: _Publication | None = None
+        self._workers: dict[str, _Worker] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._gone: dict[str, Stats] = {}
+        self._retired: Stats = {}
+        self._poll: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self._server = await asyncio.start_unix_server(self._serve, self.path)
+        self.path.chmod(0o600)
+        self._poll = asyncio.create_task(self._ask_regularly())
+
+    async def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        tasks = [*self._tasks, *([self._poll] if self._poll else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self.loop = None
+
+    def workers(self) -> list[WorkerState]:
+        return sorted((worker.state() for worker in self._workers.values()), key=lambda state: (state.index, state.pid))
+
+    def keep(self, version: str, body: bytes) -> None:
+        """Have a snapshot ready for workers that connect later."""
+        self._publication = _Publication(version, write_frame(Kind.SNAPSHOT, body))
+
+    async def publish(self, version: str, body: bytes) -> list[WorkerState]:
+        """Send to all and wait until they have answered, at most ``ack_seconds``; returns those that did not."""
+        self.keep(version, body)
+        self._offer(*self._workers.values())
+        waited = [worker for worker in self._workers.values() if not worker.hung]
+        await _all_within(self._ack_seconds, [self._settle(worker, version) for worker in waited])
+        late = [worker for worker in waited if not worker.settled(version)]
+        for worker in late:
+            worker.hung = True
+            _log.warning("worker %d does not acknowledge snapshot %s", worker.pid, version)
+        return [worker.state() for worker in late]
+
+    async def _settle(self, worker: _Worker, version: str) -> None:
+        while not worker.settled(version):
+            await worker.changed.wait()
+
+    def _offer(self, *workers: _Worker) -> None:
+        for worker in workers:
+            if self._publication is not None:
+                worker.offer(self._publication)
+
+    async def stats(self) -> Stats:
+        """What all workers counted, those that died included; of one that is late, what it said last."""
+        await _all_within(
+            self._stats_seconds, [self._ask(worker) for worker in self._workers.values() if not worker.hung]
+        )
+        live = [worker.stats for worker in self._workers.values()]
+        return merge_stats([self._retired, *self._gone.values(), *live])
+
+    async def _ask(self, worker: _Worker) -> None:
+        await _heard(worker)  # an answer that is under way may be older than this question
+        worker.ask()
+        await _heard(worker)
+
+    async def _ask_regularly(self) -> None:
+        """So that of a worker that is killed little is lost."""
+        while True:
+            await asyncio.sleep(_POLL_SECONDS)
+            for worker in self._workers.values():
+                worker.ask()
+
+    # One connection ----------------------------------------------------------------------------------
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            await self._converse(reader, writer)
+        except (FrameError, KeyError, TypeError, ValueError) as error:
+            _log.warning("a worker is disconnected: %s", error)
+        except (OSError, asyncio.CancelledError):
+            pass
+        finally:
+            self._tasks.discard(task)
+            writer.close()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        frames = Frames()
+        worker: _Worker | None = None
+        try:
+            while data := await reader.read(_READ_BYTES):
+                for frame in frames.feed(data):
+                    if worker is None:
+                        worker = self._welcome(writer, frame)
+                    else:
+                        self._take(worker, frame)
+        finally:
+            if worker is not None:
+                writer.close()
+                self._part(worker)
+
+    def _welcome(self, writer: asyncio.StreamWriter, frame: Frame) -> _Worker:
+        if frame.kind is not Kind.HELLO:
+            raise FrameError(f"{frame.kind.name} came before HELLO")
+        worker = _Worker(writer, frame.read())
+        # The same worker over a new connection goes on counting where it was.
+        worker.stats = self._gone.pop(worker.instance, {})
+        if (former := self._workers.get(worker.instance)) is not None:
+            worker.stats = former.stats
+            former.writer.close()
+        self._workers[worker.instance] = worker
+        self._offer(worker)
+        return worker
+
+    def _take(self, worker: _Worker, frame: Frame) -> None:
+        body = frame.read()
+        if frame.kind is Kind.STATS:
+            worker.tell(dict(body["stats"]))
+        elif frame.kind is Kind.ACK:
+            worker.acknowledge(str(body["version"]))
+        elif frame.kind is Kind.NACK:
+            _log.error("worker %d refuses snapshot %s: %s", worker.pid, worker.sent, body["reason"])
+            worker.refuse(str(body["reason"]))
+        else:
+            raise FrameError(f"a worker sends no {frame.kind.name}")
+        self._offer(worker)
+
+    def _part(self, worker: _Worker) -> None:
+        worker.wake()
+        if self._workers.get(worker.instance) is not worker:
+            return
+        del self._workers[worker.instance]
+        self._gone[worker.instance] = without_gauges(worker.stats)
+        if len(self._gone) > _GONE:
+            oldest = next(iter(self._gone))
+            self._retired = merge_stats([self._retired, self._gone.pop(oldest)])
+
+
+async def _heard(worker: _Worker) -> None:
+    while worker.asked and not worker.writer.is_closing():
+        await worker.changed.wait()
+
+
+async def _all_within(seconds: float, parts: list[Awaitable[None]]) -> None:
+    """Wait for all, at most so long; what is not done then is given up."""
+    if parts:
+        _, late = await asyncio.wait([asyncio.ensure_future(part) for part in parts], timeout=seconds)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)

@@ -1,0 +1,83 @@
+"""The last published snapshot on disk, for workers that start while the control process is away.
+
+    coalmine-snapshot 1 <SHA-256 of the body> <length of the body>\\n
+    <dump_snapshot's JSON>
+
+Rule 1: the file is replaced whole (write, fsync, rename): there is the old one or the new one.
+Rule 2: a damaged file is as good as none, but never silent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from coalmine.routing.snapshot import Snapshot, dump_snapshot, parse_snapshot
+
+_MAGIC = "coalmine-snapshot"
+_FORMAT = "1"
+_log = logging.getLogger(__name__)
+
+
+def write_snapshot_file(path: Path, snapshot: Snapshot, *, body: bytes | None = None) -> None:
+    """Replace ``path``; raises OSError, and the old file stays. ``body`` is the dumped snapshot, if at hand."""
+    body = dump_snapshot(snapshot) if body is None else body
+    header = f"{_MAGIC} {_FORMAT} {hashlib.sha256(body).hexdigest()} {len(body)}\n"
+    new = path.with_name(f"{path.name}.new-{os.getpid()}")
+    try:
+        _write_durably(new, header.encode() + body)
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
+    _sync_directory(path.parent)
+
+
+def _write_durably(path: Path, data: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(descriptor, "wb") as file:  # noqa: PTH123  a descriptor has no path
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read_snapshot_file(path: Path) -> Snapshot | None:
+    """The snapshot in ``path``; None, with a warning in the log, where there is none that can be trusted."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        _log.warning("the snapshot file %s cannot be read and is ignored: %s", path, error.strerror)
+        return None
+    try:
+        return _parse(data)
+    except ValueError as error:
+        _log.warning("the snapshot file %s is ignored: %s", path, error)
+        return None
+
+
+def _parse(data: bytes) -> Snapshot:
+    header, _, body = data.partition(b"\n")
+    words = header[:200].decode("latin-1").split(" ")
+    if len(words) != 4 or words[0] != _MAGIC:
+        raise ValueError("it is not a snapshot file")
+    if words[1] != _FORMAT:
+        raise ValueError(f"its format is {words[1]}, this version reads {_FORMAT}")
+    if words[3] != str(len(body)) or words[2] != hashlib.sha256(body).hexdigest():
+        raise ValueError("it is damaged: length or checksum is wrong")
+    try:
+        return parse_snapshot(body)
+    except ValidationError as error:
+        raise ValueError(f"it holds no snapshot of this version: {error.errors()[0]['msg']}") from None
