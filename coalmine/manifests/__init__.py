@@ -7,7 +7,7 @@ Rule 3: the same documents give the same set, generated names included. This pac
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,9 @@ from coalmine.model import Route, Upstream, VirtualService
 __all__ = ["PATH_KEY", "ConfigSet", "parse_manifests", "translate_extractors"]
 
 
+_SECTIONS: dict[type, str] = {Upstream: "upstreams", VirtualService: "virtual-services", Route: "routes"}
+
+
 @dataclass(frozen=True, slots=True)
 class ConfigSet:
     """Definitions to apply. Of the virtual services in ``whole_virtual_services`` all routes are in the set:
@@ -31,6 +34,8 @@ class ConfigSet:
     virtual_services: tuple[VirtualService, ...] = ()
     routes: tuple[Route, ...] = ()
     whole_virtual_services: frozenset[str] = frozenset()
+    # Where each object stands: "routes/find-pets": "/0/routes/3", for faults that only the catalog can find.
+    pointers: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 def parse_manifests(documents: Sequence[Any]) -> ConfigSet:
@@ -45,6 +50,7 @@ def parse_manifests(documents: Sequence[Any]) -> ConfigSet:
         tuple(entry for entry in reading.objects if isinstance(entry, VirtualService)),
         tuple(entry for entry in reading.objects if isinstance(entry, Route)),
         frozenset(reading.whole),
+        {f"{_SECTIONS[kind]}/{name}": pointer for (kind, name), pointer in reading.seen.items()},
     )
 
 
@@ -56,7 +62,7 @@ class _Reading:
     whole: set[str] = field(default_factory=set)
     faults: list[Fault] = field(default_factory=list)
     route_names: set[str] = field(default_factory=set)
-    _seen: dict[tuple[type, str], str] = field(default_factory=dict)
+    seen: dict[tuple[type, str], str] = field(default_factory=dict)
 
     def read(self, document: Any, pointer: str) -> None:
         if document is None:
@@ -91,10 +97,10 @@ class _Reading:
 
     def _add(self, entry: Object, pointer: str) -> None:
         key = (type(entry), entry.name)
-        if key in self._seen:
-            detail = f"{entry.name} stands twice in this set, first at {self._seen[key]}"
+        if key in self.seen:
+            detail = f"{entry.name} stands twice in this set, first at {self.seen[key]}"
             self.faults.append(Fault(f"{pointer}/name", "duplicate_name", detail))
-        self._seen.setdefault(key, pointer)
+        self.seen.setdefault(key, pointer)
         self.objects.append(entry)
         if isinstance(entry, Route):
             self.route_names.add(entry.name)
