@@ -1,0 +1,223 @@
+"""Calling a function: from a request to the request that the function wants (design rules: docs/functions.md).
+
+Rule 1: this file performs no I/O.
+Rule 2: a path value can never add a segment or a query, or leave the path: it is encoded down to unreserved
+    characters, and a segment that any service could take for ``.`` or ``..`` is refused.
+Rule 3: whatever does not fit is answered with a problem; nothing is sent half.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Literal, NamedTuple
+from urllib.parse import unquote
+
+from coalmine.routing.binding import KEEP, UNMANAGED_HEADERS, Binding, Writer
+from coalmine.routing.decision import Reply, RequestHead
+from coalmine.routing.problem import problem_reply
+from coalmine.routing.snapshot import CallParameter, CallPlan, ServedDestination
+from coalmine.routing.sources import BodyNeeded, BrokenBody, Sources, has_body
+from coalmine.routing.template import Name, Segment, parse_template
+from coalmine.routing.values import Unsendable
+
+if TYPE_CHECKING:
+    from coalmine.routing.table import Matched
+
+Headers = tuple[tuple[str, str], ...]
+# A raw segment that is its own encoding and no dot segment; nearly all are.
+_PLAIN = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*").fullmatch
+_CONTROL = re.compile(r"%(?:[01][0-9A-F]|7F)")
+_SEPARATOR = re.compile(r"[/\\]")
+
+
+class Prepared(NamedTuple):
+    """A call that can be sent."""
+
+    method: str
+    target: str
+    headers: Headers
+    body: Literal["stream", "none"] | bytes
+
+
+class Call:
+    """The compiled call of one destination's function. Raises ValueError when it could never be made."""
+
+    def __init__(self, destination: ServedDestination) -> None:
+        assert destination.call is not None
+        plan = destination.call
+        self._destination = destination
+        self._plan = plan
+        template = parse_template(plan.path)
+        self._bindings = _compile_bindings(plan, dict(destination.parameters), template.names)
+        self._path = _compile_path(template.segments)
+        self._path_bindings = [binding for binding in self._bindings if binding.place == "path"]
+        self._keys = frozenset(
+            binding.name for binding in self._bindings if binding.place == "query" and not binding.nameless
+        )
+        self._names = frozenset(binding.name for binding in self._bindings)
+        self._body: Literal["stream", "none"] = "stream" if plan.takes_body else "none"
+        self._wanders = any(binding.wanders for binding in self._bindings)
+        self._shortcut = self._compile_shortcut()
+
+    def prepare(self, head: RequestHead, matched: Matched, data: bytes | None = None) -> Prepared | Reply | None:
+        """The call, or why there is none; None asks for the body, to be given as ``data``."""
+        if self._shortcut is not None and data is None:
+            target = self._take_shortcut(self._shortcut, head, matched)
+            if target is not None:
+                return Prepared(self._method(head), target, (), self._body)
+        sources = Sources(head, matched.captures, data, self._keys)
+        try:
+            return self._prepare(sources, matched.rest)
+        except BodyNeeded:
+            return None
+        except BrokenBody as error:
+            return self._refuse("invalid_body", str(error))
+
+    def _method(self, head: RequestHead) -> str:
+        return "HEAD" if head.method == "HEAD" and self._plan.method == "GET" else self._plan.method
+
+    def _refuse(self, code: str, detail: str, parameter: str | None = None) -> Reply:
+        members = (("parameter", parameter),) if parameter is not None else ()
+        return problem_reply(code, detail, destination=self._destination, members=members)
+
+    # The shortcut: no parameter, or one plain path parameter, and nothing else that could come from anywhere.
+
+    def _compile_shortcut(self) -> tuple[str, str, str] | None:
+        """What stands before and after the one path value, and its name; "" is the name of none."""
+        active = [binding for binding in self._bindings if not binding.passive]
+        if len(active) != len(self._path_bindings) or len(active) > 1:
+            return None
+        if not active:
+            return "".join(map(str, self._path)), "", ""
+        places = [index for index, part in enumerate(self._path) if not isinstance(part, str)]
+        if not active[0].bare or len(places) != 1 or len(self._path[places[0]]) != 1:
+            return None
+        before, after = self._path[: places[0]], self._path[places[0] + 1 :]
+        return "".join(map(str, before)), "".join(map(str, after)), active[0].name
+
+    def _take_shortcut(self, shortcut: tuple[str, str, str], head: RequestHead, matched: Matched) -> str | None:
+        before, after, name = shortcut
+        captures, rest, query = matched.captures, matched.rest, head.query
+        if not self._plan.takes_body and has_body(head):
+            return None
+        if query is not None and self._wanders:
+            return None
+        value = ""
+        if name:
+            value = rest[1:] if rest else captures.get(name, "")
+            if not _PLAIN(value) or len(captures) > (not rest):
+                return None
+        elif rest not in ("", "/") or not self._names.isdisjoint(captures):
+            return None
+        path = before + value + after
+        return path if query is None else f"{path}?{query}"
+
+    # The whole way.
+
+    def _prepare(self, sources: Sources, rest: str) -> Prepared | Reply:
+        segments = self._bind_segments(sources, rest)
+        if isinstance(segments, Reply):
+            return segments
+        writer = Writer()
+        for binding in self._bindings:
+            refused = self._write(binding, sources, segments.get(binding.name), writer)
+            if refused is not None:
+                return refused
+        path = self._write_path(writer.path)
+        if isinstance(path, Reply):
+            return path
+        query = writer.query(sources)
+        target = path if query is None else f"{path}?{query}"
+        body = sources.data if self._plan.takes_body and sources.data is not None else self._body
+        return Prepared(self._method(sources.head), target, writer.headers(sources), body)
+
+    def _bind_segments(self, sources: Sources, rest: str) -> dict[str, str] | Reply:
+        """Source 4; one slash at the end of the path is no segment."""
+        if rest in ("", "/"):
+            return {}
+        segments = rest.removesuffix("/")[1:].split("/")
+        open_names = [binding.name for binding in self._path_bindings if not binding.find_first(sources)]
+        if len(open_names) != len(segments):
+            wanted = f"{len(open_names)} path parameters" if open_names else "no path parameter"
+            return self._refuse(
+                "unbound_path",
+                f"{rest} has {len(segments)} segments, and function {self._plan.function} has {wanted} for them",
+            )
+        return dict(zip(open_names, segments, strict=True))
+
+    def _write(self, binding: Binding, sources: Sources, segment: str | None, writer: Writer) -> Reply | None:
+        found = binding.find(sources, segment)
+        if found is KEEP:
+            return None
+        if found is None:
+            return self._miss(binding, sources) if binding.required else None
+        try:
+            if not writer.write(binding, found):
+                return self._miss(binding, sources)
+        except Unsendable as error:
+            return self._refuse("invalid_parameter", f"{binding.place} parameter {binding.name}: {error}", binding.name)
+        return None
+
+    def _miss(self, binding: Binding, sources: Sources) -> Reply:
+        needs = f"function {self._plan.function} needs the {binding.place} parameter {binding.name}"
+        if sources.unreadable:
+            media = sources.header("content-type") or "no content type"
+            detail = f"{needs}, and a body of {media} cannot be searched for it: JSON or a form can"
+            return self._refuse("unsupported_media_type", detail, binding.name)
+        return self._refuse("missing_parameter", needs, binding.name)
+
+    def _write_path(self, values: dict[str, str]) -> str | Reply:
+        written = []
+        for part in self._path:
+            if isinstance(part, str):
+                written.append(part)
+                continue
+            segment = "".join(piece if isinstance(piece, str) else values[piece.text] for piece in part)
+            if wrong := check_segment(segment):
+                names = [piece.text for piece in part if isinstance(piece, Name)]
+                return self._refuse("invalid_parameter", f"path parameter {names[0]}: {wrong}", names[0])
+            written.append(segment)
+        return "".join(written)
+
+
+def check_segment(segment: str) -> str | None:
+    """Why an encoded segment cannot be sent, or None. Services that decode twice are thought of."""
+    if _PLAIN(segment):
+        return None
+    if _CONTROL.search(segment):
+        return "a path has no control characters"
+    once = unquote(segment)
+    for text in (once, unquote(once)):
+        pieces = [piece.partition(";")[0] for piece in _SEPARATOR.split(text)]
+        if ".." in pieces or pieces == ["."]:
+            return f"{text!r} is a dot segment and would leave the path"
+    return None
+
+
+def _compile_bindings(plan: CallPlan, overrides: dict[str, str], names: tuple[str, ...]) -> list[Binding]:
+    """Path parameters in template order first, then the others; what the template does not have is not needed."""
+    declared = {parameter.name: parameter for parameter in plan.parameters if parameter.place == "path"}
+    parameters = [
+        declared.get(name) or CallParameter(name, "path", True, "simple", False) for name in dict.fromkeys(names)
+    ]
+    parameters += [
+        parameter
+        for parameter in plan.parameters
+        if parameter.place != "path"
+        and not (parameter.place == "header" and parameter.name.lower() in UNMANAGED_HEADERS)
+    ]
+    return [Binding(one, overrides.get(one.name), takes_body=plan.takes_body) for one in parameters]
+
+
+def _compile_path(segments: tuple[Segment, ...]) -> list[str | Segment]:
+    """Literal runs, slashes included, and the segments between them that have placeholders."""
+    parts: list[str | Segment] = []
+    literal = ""
+    for segment in segments:
+        literal += "/"
+        if len(segment) == 1 and isinstance(segment[0], str):
+            literal += segment[0]
+        else:
+            parts += [literal, segment]
+            literal = ""
+    return [*parts, literal] if literal else parts
