@@ -1,0 +1,150 @@
+"""Peers that do not keep to the protocol, and what a worker loads."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from coalmine.feed import FeedClient, FeedServer
+from coalmine.feed.frames import Kind, write_frame
+from coalmine.routing.snapshot import Snapshot, dump_snapshot
+from tests.coalmine.feed.support import Worker, running_server, snapshot_of, wait_until, workers
+
+HELLO = write_frame(Kind.HELLO, {"pid": 1, "index": 0, "instance": "i", "version": None})
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"GET / HTTP/1.1\r\n\r\n", id="HTTP"),
+        pytest.param(write_frame(Kind.ACK, {"version": "v"}), id="an acknowledgement before hello"),
+        pytest.param(write_frame(Kind.HELLO, {"pid": "x"}), id="a hello without what it should say"),
+        pytest.param(write_frame(Kind.HELLO, b"[]"), id="a hello that is no object"),
+        pytest.param(HELLO + write_frame(Kind.SNAPSHOT, b"{}"), id="a snapshot from a worker"),
+        pytest.param(HELLO + write_frame(Kind.STATS, {"stats": 7}), id="stats that are none"),
+        pytest.param(HELLO + write_frame(Kind.STATS, {}), id="stats without stats"),
+    ],
+)
+def test_a_peer_that_breaks_the_protocol_is_disconnected_and_the_others_stay(tmp_path: Path, data: bytes) -> None:
+    with running_server(tmp_path / "s") as server, socket.socket(socket.AF_UNIX) as peer:
+        peer.settimeout(20)
+        peer.connect(str(tmp_path / "s"))
+        peer.sendall(data)
+        assert peer.recv(1) == b""
+        wait_until(lambda: server.workers() == [])
+        with workers(Worker(tmp_path / "s")):
+            wait_until(lambda: len(server.workers()) == 1)
+
+
+def test_the_socket_is_for_its_owner_alone(tmp_path: Path) -> None:
+    with running_server(tmp_path / "s"):
+        assert (tmp_path / "s").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_worker_that_connects_twice_counts_once(tmp_path: Path) -> None:
+    stats = write_frame(Kind.STATS, {"stats": {"counters": {"x": 5}}})
+    with running_server(tmp_path / "s", stats_seconds=0.1) as server:
+        assert server.loop is not None
+        with socket.socket(socket.AF_UNIX) as first, socket.socket(socket.AF_UNIX) as second:
+            for peer in (first, second):
+                peer.connect(str(tmp_path / "s"))
+                peer.sendall(HELLO + stats)
+                wait_until(lambda: [state.pid for state in server.workers()] == [1])
+            merged = asyncio.run_coroutine_threadsafe(server.stats(), server.loop).result(20)
+        assert merged["counters"] == {"x": 5}
+
+
+def test_the_counts_of_many_dead_workers_are_kept_in_bounded_memory(tmp_path: Path) -> None:
+    with running_server(tmp_path / "s") as server:
+        assert server.loop is not None
+        for number in range(80):
+            with socket.socket(socket.AF_UNIX) as peer:
+                peer.connect(str(tmp_path / "s"))
+                hello = {"pid": number, "index": 0, "instance": str(number), "version": None}
+                peer.sendall(
+                    write_frame(Kind.HELLO, hello) + write_frame(Kind.STATS, {"stats": {"counters": {"x": 1}}})
+                )
+        wait_until(lambda: server.workers() == [])
+
+        def counted() -> object:
+            assert server.loop is not None
+            return asyncio.run_coroutine_threadsafe(server.stats(), server.loop).result(20)["counters"]
+
+        wait_until(lambda: counted() == {"x": 80})
+        assert len(server._gone) == 64
+
+
+async def _first_answer(path: Path, sent: bytes, apply: Callable[[Snapshot], object]) -> bytes:
+    """What a client answers to ``sent``, after its hello; its second hello where it hangs up instead."""
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.put_nowait(await reader.read(1000))
+        writer.write(sent)
+        heard.put_nowait(await reader.read(1000))
+        writer.close()
+
+    async with await asyncio.start_unix_server(serve, path):
+        client = FeedClient(path, apply=apply, stats=dict)  # type: ignore[arg-type]
+        running = asyncio.create_task(client.run())
+        await heard.get()
+        answer = await asyncio.wait_for(heard.get(), 20)
+        running.cancel()
+        await asyncio.wait([running])
+        return answer
+
+
+def test_an_asynchronous_apply_is_awaited_before_the_acknowledgement(tmp_path: Path) -> None:
+    snapshot = snapshot_of("one")
+    applied = []
+
+    async def apply(given: Snapshot) -> None:
+        await asyncio.sleep(0.01)
+        applied.append(given)
+
+    answer = asyncio.run(_first_answer(tmp_path / "s", write_frame(Kind.SNAPSHOT, dump_snapshot(snapshot)), apply))
+    assert answer == write_frame(Kind.ACK, {"version": snapshot.version})
+    assert applied == [snapshot]
+
+
+@pytest.mark.parametrize("body", [b"{}", b"nonsense", b'{"version": 3}'])
+def test_a_snapshot_that_cannot_be_read_is_refused_and_nothing_is_applied(tmp_path: Path, body: bytes) -> None:
+    applied: list[Snapshot] = []
+    answer = asyncio.run(_first_answer(tmp_path / "s", write_frame(Kind.SNAPSHOT, body), applied.append))
+    assert answer[1] == Kind.NACK and b"ValidationError" in answer
+    assert applied == []
+
+
+@pytest.mark.parametrize("sent", [b"HTTP/1.1 200 OK\r\n", write_frame(Kind.ACK, {})], ids=["HTTP", "wrong kind"])
+def test_a_control_process_that_breaks_the_protocol_is_left(tmp_path: Path, sent: bytes) -> None:
+    assert asyncio.run(_first_answer(tmp_path / "s", sent, lambda _: None)) == b""
+
+
+def test_a_client_waits_for_a_control_process_that_is_not_there_yet(tmp_path: Path) -> None:
+    async def scene() -> None:
+        client = FeedClient(tmp_path / "s", apply=lambda _: None, stats=dict)
+        running = asyncio.create_task(client.run())
+        await asyncio.sleep(0.2)
+        assert not client.connected
+        server = FeedServer(tmp_path / "s")
+        await server.start()
+        while not client.connected:
+            await asyncio.sleep(0.01)
+        await server.close()
+        running.cancel()
+        await asyncio.wait([running])
+
+    asyncio.run(asyncio.wait_for(scene(), 20))
+
+
+def test_a_worker_loads_neither_sql_nor_yaml_nor_a_web_framework() -> None:
+    heavy = ["sqlalchemy", "sqlmodel", "sqlite3", "alembic", "yaml", "httpx", "fastapi", "starlette", "uvicorn"]
+    code = f"import sys, coalmine.feed; print([name for name in {heavy} if name in sys.modules])"
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert printed == "[]\n"

@@ -1,0 +1,67 @@
+"""The snapshot file: trusted whole or not at all."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from coalmine.feed import read_snapshot_file, write_snapshot_file
+from tests.coalmine.feed.support import snapshot_of
+
+GOOD = snapshot_of("one")
+
+
+def test_what_was_written_is_read(tmp_path: Path) -> None:
+    write_snapshot_file(tmp_path / "f", GOOD)
+    assert read_snapshot_file(tmp_path / "f") == GOOD
+    assert (tmp_path / "f").stat().st_mode & 0o777 == 0o600
+
+
+def test_no_file_is_no_snapshot_and_nothing_to_complain_about(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert read_snapshot_file(tmp_path / "f") is None
+    assert caplog.records == []
+
+
+def test_every_damaged_byte_is_noticed(tmp_path: Path) -> None:
+    write_snapshot_file(tmp_path / "f", GOOD)
+    data = (tmp_path / "f").read_bytes()
+    for place in range(len(data)):
+        (tmp_path / "f").write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+        assert read_snapshot_file(tmp_path / "f") is None, f"byte {place}"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        pytest.param(lambda data: b"", "not a snapshot file", id="empty"),
+        pytest.param(lambda data: b"\xff" * 1000, "not a snapshot file", id="something else"),
+        pytest.param(lambda data: data[:-1], "length or checksum", id="cut off"),
+        pytest.param(lambda data: data + b" ", "length or checksum", id="longer"),
+        pytest.param(lambda data: data.replace(b"snapshot 1 ", b"snapshot 2 "), "format is 2", id="of a later format"),
+    ],
+)
+def test_a_file_that_cannot_be_trusted_is_ignored_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, change: object, message: str
+) -> None:
+    write_snapshot_file(tmp_path / "f", GOOD)
+    (tmp_path / "f").write_bytes(change((tmp_path / "f").read_bytes()))  # type: ignore[operator]
+    with caplog.at_level(logging.WARNING):
+        assert read_snapshot_file(tmp_path / "f") is None
+    assert message in caplog.text and str(tmp_path / "f") in caplog.text
+
+
+def test_a_file_whose_content_this_version_does_not_know_is_ignored(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_snapshot_file(tmp_path / "f", GOOD, body=b'{"version": 7}')
+    assert read_snapshot_file(tmp_path / "f") is None
+    assert "holds no snapshot of this version" in caplog.text
+
+
+def test_a_file_that_cannot_be_opened_is_ignored_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert read_snapshot_file(tmp_path) is None
+    assert "cannot be read" in caplog.text
