@@ -28,7 +28,8 @@ _SECTIONS: dict[type, str] = {Upstream: "upstreams", VirtualService: "virtual-se
 @dataclass(frozen=True, slots=True)
 class ConfigSet:
     """Definitions to apply. Of the virtual services in ``whole_virtual_services`` all routes are in the set:
-    those it does not have are to go (a Gloo manifest says everything about its virtual service)."""
+    those it does not have are to go (a Gloo manifest says everything about its virtual service).
+    ``pointers`` leads from objects (``routes/find-pets``) to where they stand in the documents."""
 
     upstreams: tuple[Upstream, ...] = ()
     virtual_services: tuple[VirtualService, ...] = ()
@@ -36,6 +37,9 @@ class ConfigSet:
     whole_virtual_services: frozenset[str] = frozenset()
     # Where each object stands: "routes/find-pets": "/0/routes/3", for faults that only the catalog can find.
     pointers: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+
+_PLURALS = {Upstream: "upstreams", VirtualService: "virtual-services", Route: "routes"}
 
 
 def parse_manifests(documents: Sequence[Any]) -> ConfigSet:
@@ -83,10 +87,10 @@ class _Reading:
         group, kind = str(document.get("apiVersion", "")).split("/")[0], document.get("kind")
         if "virtualHost" in document or (group == "gateway.solo.io" and kind == "VirtualService"):
             service, routes = parse_virtual_service(node, self.route_names)
-            for entry in (service, *routes):
-                if entry is not None:
-                    self._add(entry, pointer)
+            for route, at in routes:
+                self._add(route, at)
             if service is not None:
+                self._add(service, pointer)
                 self.whole.add(service.name)
         elif "upstreamSpec" in document or (group == "gloo.solo.io" and kind == "Upstream"):
             upstream = parse_upstream(node)
@@ -112,10 +116,20 @@ def _is_foreign(document: dict[str, Any]) -> bool:
 
 def _hint(document: dict[str, Any]) -> str:
     """How to say in Coalmine what a manifest of somebody else's says."""
-    metadata = document.get("metadata")
-    name = metadata.get("name") if isinstance(metadata, dict) else None
     if document.get("kind") == "Service":
-        return f"coalmine create upstream static --name {name or 'NAME'} --static-hosts HOST:PORT"
+        return f"coalmine create upstream static {_flags_of_service(document)}"
     if document.get("kind") in ("Deployment", "Pod", "StatefulSet", "DaemonSet"):
         return "Coalmine runs no containers: start the service, then coalmine create upstream static"
     return "Coalmine takes VirtualService and Upstream of Gloo, and its own form (coalmine dump)"
+
+
+def _flags_of_service(document: dict[str, Any]) -> str:
+    """The name that Gloo's discovery would give the service's first port, and where that port would be."""
+    metadata = Node(document, "", []).node("metadata")
+    spec = Node(document, "", []).node("spec")
+    ports = spec.nodes("ports") if spec else []
+    name = metadata.text("name") if metadata else None
+    port = ports[0].number("port") if ports else None
+    if name is None or port is None or metadata is None:
+        return "--name NAME --static-hosts HOST:PORT"
+    return f"--name {metadata.text('namespace') or 'default'}-{name}-{port} --static-hosts HOST:{port}"

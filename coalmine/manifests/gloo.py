@@ -18,6 +18,8 @@ from coalmine.manifests.node import Node
 from coalmine.manifests.order import keep_listed_order
 from coalmine.model import Route, VirtualService
 
+Placed = tuple[Route, str]  # with its pointer
+
 # RedirectAction.RedirectResponseCode, by name and by the number it has in the protocol.
 _REDIRECTS: dict[Any, int] = {
     "MOVED_PERMANENTLY": 301,
@@ -36,8 +38,8 @@ _REDIRECTS: dict[Any, int] = {
 _UNKNOWN: dict[str, Any] = {"upstream": "unknown"}
 
 
-def parse_virtual_service(document: Node, taken: set[str]) -> tuple[VirtualService | None, list[Route]]:
-    """A virtual service and its routes, listed order kept; faults go into the document's list.
+def parse_virtual_service(document: Node, taken: set[str]) -> tuple[VirtualService | None, list[Placed]]:
+    """A virtual service and its routes with their pointers, listed order kept; faults go into the document's list.
 
     ``taken`` holds the route names of the whole set and grows.
     """
@@ -58,36 +60,37 @@ def parse_virtual_service(document: Node, taken: set[str]) -> tuple[VirtualServi
     return _parse_host(spec, host, name, taken)
 
 
-def _parse_host(spec: Node, host: Node, name: str, taken: set[str]) -> tuple[VirtualService | None, list[Route]]:
+def _parse_host(spec: Node, host: Node, name: str, taken: set[str]) -> tuple[VirtualService | None, list[Placed]]:
     host.ignore("name")
     definition = {"name": name, "domains": host.texts("domains") or ["*"]}
     service = validate(VirtualService, definition, spec.faults, partial(_service_pointer, host))
     shared = _options(host, "virtualHostPlugins", "options")
-    routes: list[Route] = []
+    routes: list[Placed] = []
     for route in host.nodes("routes"):
         routes += _parse_route(route, name, shared, taken)
     host.finish("domains", "routes")
     spec.finish("virtualHost")
-    return service, keep_listed_order(routes)
+    ordered = keep_listed_order([route for route, _ in routes])
+    return service, [(route, pointer) for route, (_, pointer) in zip(ordered, routes, strict=True)]
 
 
 def _service_pointer(host: Node, location: Location) -> str:
     return host.at(*location) if location and location[0] == "domains" else host.pointer
 
 
-def _parse_route(node: Node, virtual_service: str, shared: dict[str, Any], taken: set[str]) -> list[Route]:
+def _parse_route(node: Node, virtual_service: str, shared: dict[str, Any], taken: set[str]) -> list[Placed]:
     given = node.text("name")
     own = _options(node, "routePlugins", "options")
     common = {"virtual_service": virtual_service, **_inherit(shared, own), **_action(node)}
     matchers = [matcher for matcher in (node.node("matcher"), *node.nodes("matchers")) if matcher is not None]
     node.finish("matcher", "matchers", "routeAction", "redirectAction", "directResponseAction", "options")
-    routes = []
+    routes: list[Placed] = []
     for matcher in matchers or [Node({"prefix": "/"}, node.pointer, node.faults)]:
         match = _match(matcher)
         name = distinct(make_name(virtual_service, given or _describe(match)), taken)
         definition = {"name": name, "match": match, **common}
         route = validate(Route, definition, node.faults, partial(_route_pointer, node, matcher))
-        routes += [route] if route else []
+        routes += [(route, node.pointer)] if route else []
     return routes
 
 

@@ -5,8 +5,8 @@ a priority only where a later one would be asked first although both can take th
 
     priority(i) = max over later j that overlap i of: priority(j), plus 1 where the computed order puts j first
 
-which is the least solution of "i before j" for all such pairs. The ages of routes are taken at their worst
-(the last listed is the oldest), because applying a changed manifest again keeps old ages.
+which is the least solution of "i before j" for all such pairs. Routes that the computed order has no opinion
+about keep the listed order by their age: applying a manifest writes all routes of its virtual service anew.
 This file performs no I/O.
 """
 
@@ -20,7 +20,7 @@ from coalmine.routing.order import order_routes
 
 def keep_listed_order(routes: Sequence[Route]) -> list[Route]:
     """The routes with the priorities that make the computed order agree with the listed one."""
-    rank = {route.name: index for index, route in enumerate(order_routes(list(reversed(routes))))}
+    rank = {route.name: index for index, route in enumerate(order_routes(routes))}
     priorities = [0] * len(routes)
     for first in range(len(routes) - 1, -1, -1):
         for later in range(first + 1, len(routes)):
