@@ -1,0 +1,54 @@
+"""``/healthz`` and ``/readyz``: open to supervisors without a token, and telling nothing secret."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+from starlette.responses import JSONResponse
+
+from admin_api.parts import HasParts, Parts
+from coalmine.errors import CatalogError
+
+router = APIRouter(tags=["health"])
+
+
+class Check(BaseModel):
+    name: str
+    ok: bool
+    detail: str
+
+
+class Health(BaseModel):
+    ready: bool
+    checks: list[Check]
+
+
+@router.get("/healthz", response_model=dict[str, str])
+async def get_liveness() -> JSONResponse:
+    """The process answers."""
+    return JSONResponse({"status": "ok"})
+
+
+@router.get("/readyz", response_model=Health, responses={503: {"model": Health, "description": "not ready"}})
+def get_readiness(parts: HasParts) -> JSONResponse:
+    """The catalog can be read, and at least one worker serves the current snapshot."""
+    checks = [_check_catalog(parts), _check_workers(parts)]
+    health = Health(ready=all(check.ok for check in checks), checks=checks)
+    return JSONResponse(health.model_dump(), 200 if health.ready else 503)
+
+
+def _check_catalog(parts: Parts) -> Check:
+    try:
+        with parts.catalog.read() as reader:
+            reader.names("virtual_service")
+    except CatalogError as error:
+        # The detail names files of this machine; /metrics and the log have it.
+        return Check(name="catalog", ok=False, detail=error.code)
+    return Check(name="catalog", ok=True, detail="readable")
+
+
+def _check_workers(parts: Parts) -> Check:
+    version = parts.feed.current.version
+    workers = parts.feed.workers()
+    current = sum(worker.version == version for worker in workers)
+    return Check(name="workers", ok=current > 0, detail=f"{current} of {len(workers)} serve the current snapshot")

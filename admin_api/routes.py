@@ -1,0 +1,114 @@
+"""``/api/v1/routes``: which requests go where, in effective order."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from admin_api import writes
+from admin_api.answers import answer
+from admin_api.bodies import HasBody
+from admin_api.checks import parse_route
+from admin_api.documented import NAMED, READING, WRITING, problems, takes
+from admin_api.pages import PageBody, answer_page, slice_page, walk
+from admin_api.parts import HasParts
+from admin_api.queries import DryRun, HasPaging
+from admin_api.representations import RouteView, dump, show_route
+from admin_api.writes import Call, Resource
+from coalmine.catalog import Writer
+from coalmine.model import Route, VirtualService
+from coalmine.routing.names import generate_name
+
+router = APIRouter(prefix="/api/v1/routes", tags=["routes"])
+
+DEFAULT = VirtualService(name="default")
+_UNNAMED = "unnamed"  # stands in until the rest of the route, which the name is made of, is read
+
+
+def _parse(writer: Writer, body: dict[str, Any]) -> Route:
+    """The route in ``body``; "default" is made on first use, a missing name is generated."""
+    if body.get("virtual_service", DEFAULT.name) == DEFAULT.name and not writer.find_virtual_service(DEFAULT.name):
+        writer.put_virtual_service(DEFAULT)
+    if "name" in body:
+        return parse_route(writer, body)
+    route = parse_route(writer, {"name": _UNNAMED, **body})
+    return route.model_copy(update={"name": generate_name(route, frozenset(writer.names("route")))})
+
+
+ROUTES: Resource[Route] = Resource(
+    plural="routes",
+    get=lambda reader, name: reader.get_route(name),
+    find=lambda reader, name: reader.find_route(name),
+    put=lambda writer, item: writer.put_route(item),
+    delete=lambda writer, name: writer.delete_route(name),
+    parse=_parse,
+    show=show_route,
+    used_by=lambda reader, name: [],
+)
+
+
+@router.get("", response_model=PageBody[RouteView], responses=READING)
+def list_routes(
+    request: Request,
+    parts: HasParts,
+    paging: HasPaging,
+    q: Annotated[str | None, Query(description="words in name, path and destinations")] = None,
+    virtual_service: Annotated[str | None, Query()] = None,
+    upstream: Annotated[str | None, Query(description="routes that send to it")] = None,
+    function: Annotated[str | None, Query(description="routes that call it")] = None,
+) -> Response:
+    """Routes by virtual service, in the order in which they are tried."""
+    served = parts.served()
+    filters = {"q": q, "virtual_service": virtual_service, "upstream": upstream, "function": function}
+    with parts.catalog.read() as reader:
+        found = list(walk(reader.list_routes, **filters))
+        page = slice_page(found, served.sort_key, paging.cursor, paging.limit)
+        return answer_page(request, page, lambda route: show_route(route, reader, served))
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=RouteView,
+    responses=WRITING | problems("already_exists"),
+    openapi_extra=takes(Route),
+)
+def create_route(request: Request, parts: HasParts, body: HasBody, dry_run: DryRun = False) -> Response:
+    """Create a route; a name is generated where it has none."""
+    return writes.create(ROUTES, Call(request, parts, dry_run), body.parse_object())
+
+
+@router.get("/{name}", response_model=RouteView, responses=READING | NAMED)
+def get_route(request: Request, parts: HasParts, name: str) -> Response:
+    with parts.catalog.read() as reader:
+        item = reader.get_route(name)
+        return answer(request, show_route(item, reader, parts.served()), definition=dump(item))
+
+
+@router.put(
+    "/{name}",
+    response_model=RouteView,
+    responses=WRITING | {201: {"model": RouteView, "description": "created"}},
+    openapi_extra=takes(Route),
+)
+def put_route(request: Request, parts: HasParts, name: str, body: HasBody, dry_run: DryRun = False) -> Response:
+    """Create or replace; a replaced route keeps its age."""
+    return writes.replace(ROUTES, Call(request, parts, dry_run), name, body.parse_object())
+
+
+@router.patch(
+    "/{name}",
+    response_model=RouteView,
+    responses=WRITING | NAMED,
+    openapi_extra=takes(None, types=("application/merge-patch+json", "application/json")),
+)
+def patch_route(request: Request, parts: HasParts, name: str, body: HasBody, dry_run: DryRun = False) -> Response:
+    """Change by a merge patch (RFC 7396); lists, such as destinations, are replaced whole."""
+    return writes.patch(ROUTES, Call(request, parts, dry_run), name, body.parse_object())
+
+
+@router.delete("/{name}", status_code=204, responses=NAMED | problems("precondition_failed"))
+def delete_route(request: Request, parts: HasParts, name: str, dry_run: DryRun = False) -> Response:
+    return writes.delete(ROUTES, Call(request, parts, dry_run), name, force=False)

@@ -1,0 +1,48 @@
+"""``/api/v1/snapshot`` and ``/api/v1/problems``: what the engines are told, and what is not served as written."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from admin_api.answers import answer
+from admin_api.documented import READING
+from admin_api.pages import PageBody, answer_page, slice_page
+from admin_api.parts import HasParts
+from admin_api.queries import HasPaging
+from admin_api.representations import show_problem
+from coalmine.errors import Problem
+from coalmine.routing.snapshot import dump_snapshot
+
+router = APIRouter(prefix="/api/v1", tags=["served"])
+
+
+@router.get("/snapshot", response_model=dict[str, Any], responses=READING)
+def get_snapshot(request: Request, parts: HasParts) -> Response:
+    """The snapshot that the engines serve now; `version` is its content hash."""
+    return answer(request, json.loads(dump_snapshot(parts.feed.current)))
+
+
+@router.get("/problems", response_model=PageBody[Problem], responses=READING)
+def list_problems(
+    request: Request,
+    parts: HasParts,
+    paging: HasPaging,
+    code: Annotated[str | None, Query()] = None,
+    severity: Annotated[Literal["error", "warning"] | None, Query()] = None,
+) -> Response:
+    """Stored definitions that are not served as written, errors first."""
+    wanted = [
+        problem
+        for problem in parts.feed.current.problems
+        if code in (None, problem.code) and severity in (None, problem.severity)
+    ]
+    page = slice_page(wanted, _sort_key, paging.cursor, paging.limit)
+    return answer_page(request, page, show_problem)
+
+
+def _sort_key(problem: Problem) -> tuple[str, str, str, str]:
+    return problem.severity, problem.where, problem.code, problem.detail
