@@ -17,7 +17,7 @@ from typing import Protocol
 from coalmine.model import Match, PathMatch
 from coalmine.routing.conditions import Condition, Facts, compile_conditions, compile_methods
 from coalmine.routing.decision import RequestHead
-from coalmine.routing.path import normalize_path
+from coalmine.routing.path import normalize_definition
 from coalmine.routing.patterns import Pattern, compile_pattern
 from coalmine.routing.template import Template, parse_match_template
 
@@ -118,9 +118,9 @@ class NoPath:
 def compile_path(path: PathMatch) -> ExactPath | PrefixPath | TemplatePath | RegexPath:
     """Raises ValueError with the reason."""
     if path.exact is not None:
-        return ExactPath(normalize_path(path.exact))
+        return ExactPath(normalize_definition(path.exact))
     if path.prefix is not None:
-        return PrefixPath(normalize_path(path.prefix).removesuffix("/"))
+        return PrefixPath(normalize_definition(path.prefix).removesuffix("/"))
     if path.template is not None:
         return TemplatePath(parse_match_template(path.template))
     return RegexPath(compile_pattern(path.regex or ""))

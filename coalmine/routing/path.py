@@ -13,10 +13,12 @@ Rule 5: a backslash is refused. Browsers turn it into a slash, services disagree
 from __future__ import annotations
 
 import re
+from urllib.parse import quote
 
 # RFC 3986 section 3.3: pchar and the slash. A path of these alone, without a segment that begins with a dot,
 # is in its one spelling already; nearly all are.
 _PLAIN = re.compile(r"/[A-Za-z0-9\-._~!$&'()*+,;=:@/]*").fullmatch
+_FOREIGN = re.compile(r"[^\x00-\x7f]+")
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _ENCODED = frozenset('"<>[]^`{|}')
 _SPECIAL = re.compile(r"%[0-9A-Fa-f]{2}|[^A-Za-z0-9\-._~!$&'()*+,;=:@/]")
@@ -34,14 +36,19 @@ def normalize_path(raw: str) -> str:
     return _without_dot_segments(text) if "/." in text or ".." in text else text
 
 
+def normalize_definition(text: str) -> str:
+    """Like ``normalize_path`` for what people write: characters beyond ASCII are encoded as UTF-8."""
+    return normalize_path(encode_foreign(text))
+
+
+def encode_foreign(text: str) -> str:
+    """Characters beyond ASCII percent-encoded as UTF-8; raises ValueError for half a surrogate pair."""
+    return text if text.isascii() else _FOREIGN.sub(lambda found: quote(found[0]), text)
+
+
 def normalize_text(text: str) -> str:
     """A piece of a path with its percent-encoding in its one spelling; dot segments stay. Raises ValueError."""
     return _SPECIAL.sub(_respell, text)
-
-
-def has_dot_segments(path: str) -> bool:
-    """Whether a segment of ``path`` (normalised text) is ``.`` or ``..``."""
-    return "/." in path and not {".", ".."}.isdisjoint(path.split("/"))
 
 
 def _respell(found: re.Match[str]) -> str:

@@ -57,11 +57,16 @@ class Pattern:
         """The named groups of a full match; those that took no part are left out, and so are all without a match."""
         found = self._compiled.fullmatch(value)
         if found is None:
-            groups = ((name, found[index]) for name, index in self._indexes)
-        return {name: value.decode("utf-8", "replace") for name, value in groups if value is not None}
+            return {}
+        captured: dict[str, str] = {}
+        for name, index in self._indexes:
+            group = found[index]
+            if group is not None:
+                captured[name] = group.decode("utf-8", "replace")
+        return captured
 
     def replace(self, value: str, substitution: str) -> str:
-        """``value`` with every match replaced; backslash and a digit is a group, two backslashes are one (as in Envoy)."""
+        """``value`` with every match replaced; a backslash and a digit is a group, two are a backslash."""
         pieces = _split_substitution(substitution)
 
         def expand(found: re2._Match[bytes]) -> bytes:

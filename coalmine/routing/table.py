@@ -13,9 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module
-from typing import TYPE_CHECKING
 
+from coalmine.routing.action import CompiledAction, compile_action
 from coalmine.routing.bucket import Bucket, Entry
 from coalmine.routing.conditions import Facts
 from coalmine.routing.decision import RequestHead
@@ -24,17 +23,6 @@ from coalmine.routing.matcher import CompiledMatch, ExactPath, PrefixPath, Regex
 from coalmine.routing.patterns import Pattern
 from coalmine.routing.snapshot import ServedRoute, ServedVirtualService, Snapshot
 from coalmine.routing.trie import NEVER, PrefixTrie, TemplateTrie
-
-if TYPE_CHECKING:
-    from coalmine.routing.action import CompiledAction
-
-
-def compile_action(served: ServedRoute) -> CompiledAction:
-    """Seam until coalmine.routing.action exists."""
-    try:
-        return import_module("coalmine.routing.action").compile_action(served)  # type: ignore[no-any-return]
-    except ModuleNotFoundError:
-        return None  # type: ignore[return-value]
 
 
 class CompiledRoute:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from coalmine.routing.path import normalize_text
+from coalmine.routing.path import encode_foreign, normalize_text
 
 _PIECE = re.compile(r"\{([^{}/]*)\}|([^{}]+)|([{}])")
 
@@ -152,7 +152,7 @@ def _parse_segment(part: str, text: str) -> Segment:
         if found[3]:
             raise ValueError(f"a brace is not closed or not opened in {part!r}; a placeholder is {{name}}")
         if found[2]:
-            pieces.append(normalize_text(found[2]))
+            pieces.append(normalize_text(encode_foreign(found[2])))
         elif not found[1].strip():
             raise ValueError("a placeholder needs a name")
         else:

@@ -1,0 +1,103 @@
+"""The door: what is wrong with a route or virtual service that somebody wants to store.
+
+Rule 1: this file performs no I/O. It answers with every fault at once; pointers are relative to the object.
+Rule 2: it is stricter than ``build_snapshot``: what is refused here would be stored with a problem there.
+Rule 3: an unknown name comes with the nearest known one. ``definitions`` must hold all functions of the upstreams that
+    the route names; a function that left its document is still one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from coalmine.errors import Fault, nearest
+from coalmine.model import Definitions, Destination, Function, Route, VirtualService
+from coalmine.routing.build import DEFAULT
+from coalmine.routing.known import Known
+from coalmine.routing.local import find_local_faults
+from coalmine.routing.overrides import find_captures, find_override_faults
+
+
+def check_route(route: Route, definitions: Definitions, *, tolerate: frozenset[str] = frozenset()) -> list[Fault]:
+    """The faults of ``route``. Functions of upstreams in ``tolerate`` are not judged: nobody can know them yet."""
+    return RouteChecker(definitions, tolerate=tolerate).check(route)
+
+
+def check_virtual_service(service: VirtualService, definitions: Definitions) -> list[Fault]:
+    """The faults of ``service``; one of the same name in ``definitions`` is the one it replaces."""
+    owners = {
+        domain: other.name
+        for other in reversed(definitions.virtual_services)
+        if other.name != service.name
+        for domain in other.domains
+    }
+    faults: list[Fault] = []
+    for index, domain in enumerate(service.domains):
+        if domain in owners:
+            detail = f"the domain {domain} belongs to the virtual service {owners[domain]}"
+            hint = f"take it away there, or add the routes to {owners[domain]}"
+            faults.append(Fault(f"/domains/{index}", "domain_conflict", detail, hint))
+        if domain in service.domains[:index]:
+            faults.append(Fault(f"/domains/{index}", "duplicate_name", f"the domain {domain} stands twice"))
+    return faults
+
+
+class RouteChecker:
+    """Checks many routes against the same definitions."""
+
+    def __init__(self, definitions: Definitions, *, tolerate: frozenset[str] = frozenset()) -> None:
+        self._known = Known(definitions)
+        self._tolerate = tolerate
+
+    def check(self, route: Route) -> list[Fault]:
+        faults = [*self._check_virtual_service(route), *find_local_faults(route)]
+        captures = find_captures(route.match.path)
+        for index, destination in enumerate(route.destinations):
+            faults += self._check_destination(f"/destinations/{index}", destination, captures)
+        if route.mirror is not None:
+            faults += self._check_target("/mirror", route.mirror.upstream, route.mirror.function)
+        if route.rewrite is not None and all(destination.function for destination in route.destinations):
+            detail = "a rewrite is for destinations without a function: a function brings its own path"
+            faults.append(Fault("/rewrite", "invalid_value", detail, "leave the rewrite or the functions out"))
+        return faults
+
+    def _check_virtual_service(self, route: Route) -> Iterator[Fault]:
+        name = route.virtual_service
+        if name != DEFAULT and name not in self._known.virtual_services:
+            detail = f"no virtual service {name}"
+            hint = did_you_mean(name, self._known.virtual_services)
+            yield Fault("/virtual_service", "unknown_virtual_service", detail, hint)
+
+    def _check_destination(self, pointer: str, destination: Destination, captures: frozenset[str]) -> Iterator[Fault]:
+        yield from self._check_target(pointer, destination.upstream, destination.function)
+        function = self._find_function(destination)
+        yield from find_override_faults(f"{pointer}/parameters", destination, function, captures)
+
+    def _find_function(self, destination: Destination) -> Function | None:
+        if destination.function is None or destination.upstream in self._tolerate:
+            return None
+        return self._known.find_function(destination.upstream, destination.function)
+
+    def _check_target(self, pointer: str, upstream: str, function: str | None) -> Iterator[Fault]:
+        if upstream not in self._known.upstreams:
+            hint = did_you_mean(upstream, self._known.upstreams)
+            yield Fault(f"{pointer}/upstream", "unknown_upstream", f"no upstream {upstream}", hint)
+        elif function is None or upstream in self._tolerate:
+            return
+        elif self._known.find_function(upstream, function) is None:
+            yield self._unknown_function(f"{pointer}/function", upstream, function)
+
+    def _unknown_function(self, pointer: str, upstream: str, function: str) -> Fault:
+        detail = f"no function {function} on {upstream}"
+        hint = did_you_mean(function, self._known.function_names(upstream))
+        if upstream in self._known.pending:
+            detail += ": its document was never read"
+            hint = f"look why: upstreams/{upstream}/report, or coalmine discover {upstream}"
+        elif hint is None and (others := self._known.upstreams_with(function)):
+            hint = f"{others[0]} has one"
+        return Fault(pointer, "unknown_function", detail, hint)
+
+
+def did_you_mean(name: str, names: frozenset[str] | list[str]) -> str | None:
+    found = nearest(name, sorted(names))
+    return None if found is None else f"did you mean {found}?"

@@ -1,0 +1,34 @@
+"""What is defined, by name. This file performs no I/O."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from coalmine.model import Definitions, Function
+
+
+class Known:
+    """An index over ``definitions``, which are not changed."""
+
+    def __init__(self, definitions: Definitions) -> None:
+        self.upstreams = frozenset(upstream.name for upstream in definitions.upstreams)
+        self.pending = definitions.pending
+        self.virtual_services = frozenset(service.name for service in definitions.virtual_services)
+        self._definitions = definitions
+
+    @cached_property
+    def _functions(self) -> dict[str, dict[str, Function]]:
+        found: dict[str, dict[str, Function]] = {}
+        for function in self._definitions.functions:
+            found.setdefault(function.upstream, {})[function.name] = function
+        return found
+
+    def find_function(self, upstream: str, name: str) -> Function | None:
+        return self._functions.get(upstream, {}).get(name)
+
+    def function_names(self, upstream: str) -> list[str]:
+        return list(self._functions.get(upstream, {}))
+
+    def upstreams_with(self, function: str) -> list[str]:
+        """The upstreams that have a function of that name."""
+        return sorted(upstream for upstream, functions in self._functions.items() if function in functions)
