@@ -29,6 +29,7 @@ class Parameter(Definition):
     allow_reserved: bool = False
     description: str | None = None
     deprecated: bool = False
+    content_type: str | None = Field(None, description="set where the value is a document of its own (content)")
 
 
 class RequestBody(Definition):

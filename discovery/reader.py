@@ -1,0 +1,69 @@
+"""What every part of reading a document needs: the document, its references, a place for problems.
+
+This file performs no I/O.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from coalmine.errors import Problem
+from discovery.document import Document
+from discovery.found import TooManyError
+from discovery.references import BrokenReferenceError, References, Resolved
+
+# The largest real document known has 1,100 operations; a service with more than this is an attack or a mistake,
+# and would be no help in a list.
+MAX_OPERATIONS = 20_000
+# Parameters and responses of all operations together: $refs let 100 kB of text name millions.
+MAX_PARTS = 500_000
+# A report is for reading. What follows is counted.
+MAX_PROBLEMS = 200
+
+
+@dataclass(slots=True)
+class Reader:
+    """One document while it is read."""
+
+    document: Document
+    references: References
+    url: str
+    problems: list[Problem] = field(default_factory=list)
+    problems_left_out: int = 0
+    operations: int = 0
+    parts: int = 0
+
+    def report(self, code: str, pointer: str, detail: str, severity: str = "warning") -> None:
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(Problem(code, f"#{pointer}"[:500], detail[:500], severity))
+        else:
+            self.problems_left_out += 1
+
+    def resolve(self, value: Any, pointer: str, what: str) -> Resolved | None:
+        """What ``value`` stands for, as an object; None, and a problem, where it leads nowhere."""
+        try:
+            resolved = self.references.resolve(value, pointer)
+        except BrokenReferenceError as error:
+            self.report(error.code, pointer, f"{what}: {error}")
+            return None
+        if not isinstance(resolved.value, dict):
+            self.report("document_invalid", pointer, f"{what} is not an object")
+            return None
+        return resolved
+
+    def count_operation(self) -> None:
+        self.operations += 1
+        if self.operations > MAX_OPERATIONS:
+            raise TooManyError(f"the document has more than {MAX_OPERATIONS} operations")
+
+    def count_parts(self, number: int) -> None:
+        self.parts += number
+        if self.parts > MAX_PARTS:
+            raise TooManyError(f"the operations have more than {MAX_PARTS} parameters and responses together")
+
+    def all_problems(self) -> tuple[Problem, ...]:
+        if not self.problems_left_out:
+            return tuple(self.problems)
+        more = Problem("document_invalid", "#", f"and {self.problems_left_out} more problems", "warning")
+        return (*self.problems, more)
