@@ -28,8 +28,7 @@ _SECTIONS: dict[type, str] = {Upstream: "upstreams", VirtualService: "virtual-se
 @dataclass(frozen=True, slots=True)
 class ConfigSet:
     """Definitions to apply. Of the virtual services in ``whole_virtual_services`` all routes are in the set:
-    those it does not have are to go (a Gloo manifest says everything about its virtual service).
-    ``pointers`` leads from objects (``routes/find-pets``) to where they stand in the documents."""
+    those it does not have are to go (a Gloo manifest says everything about its virtual service)."""
 
     upstreams: tuple[Upstream, ...] = ()
     virtual_services: tuple[VirtualService, ...] = ()
@@ -37,9 +36,6 @@ class ConfigSet:
     whole_virtual_services: frozenset[str] = frozenset()
     # Where each object stands: "routes/find-pets": "/0/routes/3", for faults that only the catalog can find.
     pointers: Mapping[str, str] = field(default_factory=dict, compare=False)
-
-
-_PLURALS = {Upstream: "upstreams", VirtualService: "virtual-services", Route: "routes"}
 
 
 def parse_manifests(documents: Sequence[Any]) -> ConfigSet:

@@ -82,6 +82,8 @@ def _parse_route(node: Node, virtual_service: str, shared: dict[str, Any], taken
     given = node.text("name")
     own = _options(node, "routePlugins", "options")
     common = {"virtual_service": virtual_service, **_inherit(shared, own), **_action(node)}
+    if all(destination.get("function") for destination in common.get("destinations", ())):
+        common.pop("rewrite", None)  # Gloo too lets a function's own path win over prefixRewrite
     matchers = [matcher for matcher in (node.node("matcher"), *node.nodes("matchers")) if matcher is not None]
     node.finish("matcher", "matchers", "routeAction", "redirectAction", "directResponseAction", "options")
     routes: list[Placed] = []
