@@ -7,15 +7,19 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticSerializationError
 
-from coalmine.errors import CatalogError
+from coalmine.errors import CatalogError, DefinitionError, Fault
 
 D = TypeVar("D", bound=BaseModel)
 
 
 def write_document(definition: BaseModel) -> tuple[str, str]:
-    """The JSON of ``definition`` and its seal."""
-    text = definition.model_dump_json(by_alias=True)
+    """The JSON of ``definition`` and its seal; raises DefinitionError where it is not Unicode text."""
+    try:
+        text = definition.model_dump_json(by_alias=True)
+    except PydanticSerializationError as error:
+        raise DefinitionError([Fault("", "invalid_value", f"it cannot be written as JSON: {error}")]) from None
     return text, _seal(text)
 
 

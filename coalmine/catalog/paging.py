@@ -1,6 +1,6 @@
-"""Pages and their cursors. A cursor is the key of the last item (keyset paging): a page costs the same at any depth.
+"""Pages, their cursors, and what searches compare.
 
-This file performs no I/O.
+A cursor is the key of the last item (keyset paging): a page costs the same at any depth. This file performs no I/O.
 """
 
 from __future__ import annotations
@@ -68,3 +68,8 @@ def search_words(q: str | None) -> list[str]:
 def search_text(*parts: str | None) -> str:
     """What a search looks in."""
     return "\n".join(part for part in parts if part).casefold()
+
+
+def tag_text(*tags: str) -> str:
+    """Tags as they are stored: one JSON string a line, so that a whole line is one whole tag, whatever is in it."""
+    return "".join(f"\n{json.dumps(tag)}" for tag in tags) + "\n"

@@ -15,7 +15,7 @@ from sqlmodel import Session, col, select
 
 from coalmine.catalog.documents import read_document
 from coalmine.catalog.faults import damaged
-from coalmine.catalog.paging import Page, check_limit, check_text, read_cursor, search_words, write_cursor
+from coalmine.catalog.paging import Page, check_limit, check_text, read_cursor, search_words, tag_text, write_cursor
 from coalmine.catalog.rows import (
     CanaryRow,
     DocumentRow,
@@ -101,7 +101,7 @@ class Reader:
 
     def routes_using(self, upstream: str, function: str | None = None) -> list[str]:
         """Names of the routes that send to ``upstream``, or to one of its functions; mirrors count."""
-        if not _storable(upstream, function or ""):
+        if not is_storable(upstream, function or ""):
             return []
         query = select(RouteUseRow.route).where(*_uses(upstream, function)).distinct().order_by(RouteUseRow.route)
         return list(self._session.exec(query))
@@ -131,15 +131,14 @@ class Reader:
         }
         conditions = [col(column) == check_text(value) for column, value in equal.items() if value is not None]
         if tag is not None:
-            each = func.json_each(col(FunctionRow.tags)).table_valued("value")
-            conditions.append(exists(select(1).select_from(each).where(each.c.value == check_text(tag))))
+            conditions.append(func.instr(col(FunctionRow.tags), tag_text(check_text(tag))) > 0)
         conditions += _contains(col(FunctionRow.search), q)
         return self._page(
             FunctionRow, self._function, conditions, (col(FunctionRow.upstream), col(FunctionRow.name)), cursor, limit
         )
 
     def find_function(self, upstream: str, name: str) -> Function | None:
-        if not _storable(upstream, name):
+        if not is_storable(upstream, name):
             return None
         row = self._session.get(FunctionRow, (upstream, name))
         return None if row is None else self._function(row)
@@ -157,21 +156,22 @@ class Reader:
     def functions_of(self, upstream: str) -> tuple[Function, ...]:
         """All functions of ``upstream``, removed ones included, by name."""
         query = select(FunctionRow).where(FunctionRow.upstream == upstream).order_by(FunctionRow.name)
-        return tuple(self._function(row) for row in self._session.exec(query))
+        rows = self._session.exec(query) if is_storable(upstream) else ()
+        return tuple(self._function(row) for row in rows)
 
     def function_names(self, upstream: str) -> list[str]:
         query = select(FunctionRow.name).where(FunctionRow.upstream == upstream).order_by(FunctionRow.name)
-        return list(self._session.exec(query))
+        return list(self._session.exec(query)) if is_storable(upstream) else []
 
     # Discovery ---------------------------------------------------------------------------------------
 
     def find_report(self, upstream: str) -> ProbeReport | None:
-        row = self._session.get(ReportRow, upstream) if _storable(upstream) else None
+        row = self._session.get(ReportRow, upstream) if is_storable(upstream) else None
         return None if row is None else self._parse(ProbeReport, row, f"the report of {upstream}")
 
     def documents_of(self, upstream: str) -> tuple[Document, ...]:
         query = select(DocumentRow).where(DocumentRow.upstream == upstream).order_by(DocumentRow.url)
-        rows = self._session.exec(query) if _storable(upstream) else ()
+        rows = self._session.exec(query) if is_storable(upstream) else ()
         return tuple(self._parse(Document, row, f"the document of {upstream}") for row in rows)
 
     # Canaries ----------------------------------------------------------------------------------------
@@ -213,7 +213,7 @@ class Reader:
     # Parts -------------------------------------------------------------------------------------------
 
     def _find(self, row: type[NamedRow], model: type[D], name: str) -> D | None:
-        if not _storable(name):
+        if not is_storable(name):
             return None
         found = self._session.exec(select(row).where(row.name == name)).first()
         return None if found is None else self._named(model, found)
@@ -267,7 +267,7 @@ class Reader:
         return definition
 
 
-def _storable(*texts: str) -> bool:
+def is_storable(*texts: str) -> bool:
     """Whether SQLite could hold these names at all; lone surrogates have no UTF-8."""
     return not any(0xD800 <= ord(character) <= 0xDFFF for text in texts for character in text)
 

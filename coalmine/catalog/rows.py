@@ -52,7 +52,7 @@ class FunctionRow(Row, table=True):
     state: str = Field(sa_type=Text)
     method: str = Field(sa_type=Text)
     search: str = Field(sa_type=Text)
-    tags: str = Field(sa_type=Text, description="JSON array")
+    tags: str = Field(sa_type=Text, description="see paging.tag_text")
     seal: str = Field(sa_type=Text)
     document: str = Field(sa_type=Text)
 

@@ -6,7 +6,6 @@ Rule 2: replacing a route keeps its age; what is derived (searched text, uses) i
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,8 @@ from sqlalchemy.dialects import sqlite
 from sqlmodel import Session, col, select
 
 from coalmine.catalog.documents import write_document
-from coalmine.catalog.paging import search_text
-from coalmine.catalog.reader import NamedRow, Reader
+from coalmine.catalog.paging import search_text, tag_text
+from coalmine.catalog.reader import NamedRow, Reader, is_storable
 from coalmine.catalog.rows import (
     CanaryRow,
     DocumentRow,
@@ -125,7 +124,7 @@ class Writer(Reader):
         return changed == 0
 
     def _delete(self, row: type[NamedRow], name: str) -> bool:
-        return self._run(delete(row).where(col(row.name) == name)) > 0
+        return is_storable(name) and self._run(delete(row).where(col(row.name) == name)) > 0
 
     def _upsert(self, row: type[Row], rows: list[dict[str, Any]]) -> None:
         if not rows:
@@ -168,7 +167,7 @@ def _function_row(upstream: str, function: Function) -> dict[str, Any]:
             function.summary,
             *function.tags,
         ),
-        "tags": json.dumps(function.tags),
+        "tags": tag_text(*function.tags),
         "seal": seal,
         "document": text,
     }
