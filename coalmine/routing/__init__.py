@@ -10,7 +10,7 @@ How it works, in the order in which things happen:
     match     ``RouteTable.find_virtual_service(host)`` and ``CompiledVirtualService.match(head)``: the first route of
               the effective order that matches. The order (``order``) is computed and priority dominates it, so an
               index never answers on its own: each yields candidates with their ranks, and the lowest rank wins
-    decide    ``decide.decide`` adds chance: a Forward, a Reply, or a ReadBody when the call plan has to look into the body
+    decide    ``decide.decide`` adds chance: a Forward, a Reply, or a ReadBody when the call needs the body
     explain   ``explain.explain``: the same once more, with a reason for every route that lost
 
 A path has one spelling (``path``): what is matched is what is sent. The semantics of every matcher stand at the head

@@ -84,7 +84,7 @@ class TemplatePath:
         return self.template.match(path) is not None
 
     def bind(self, path: str) -> Binding:
-        return self.template.match(path) or {}, ""
+        return self.template.bind(path), ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ class Template:
     text: str
     segments: tuple[Segment, ...]
     names: tuple[str, ...]
+    places: tuple[tuple[str, int], ...] | None  # names and their segments, where every name is a whole segment
     literals: int = field(compare=False)
     partials: int = field(compare=False)
 
@@ -53,6 +54,13 @@ class Template:
             if not capture_segment(segment, text, found):
                 return None
         return found
+
+    def bind(self, path: str) -> dict[str, str]:
+        """The captures of a ``path`` that is known to match."""
+        if self.places is None:
+            return self.match(path) or {}
+        texts = path[1:].split("/")
+        return {name: texts[place] for name, place in self.places}
 
     def expand(self, values: Mapping[str, str]) -> str:
         """The path with every placeholder replaced by its value, encoded already; KeyError if one lacks."""
@@ -121,7 +129,12 @@ def parse_template(text: str) -> Template:
     names = tuple(piece.text for segment in segments for piece in segment if isinstance(piece, Name))
     literals = sum(1 for segment in segments if len(segment) == 1 and isinstance(segment[0], str))
     partials = sum(1 for segment in segments if len(segment) > 1)
-    return Template(text, segments, names, literals, partials)
+    return Template(text, segments, names, None if partials else _find_places(segments), literals, partials)
+
+
+def _find_places(segments: tuple[Segment, ...]) -> tuple[tuple[str, int], ...]:
+    firsts = ((segment[0], place) for place, segment in enumerate(segments))
+    return tuple((piece.text, place) for piece, place in firsts if isinstance(piece, Name))
 
 
 def parse_match_template(text: str) -> Template:

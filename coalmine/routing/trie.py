@@ -83,7 +83,7 @@ class TemplateNode:
         if len(segment) > 1:
             return self.partials.setdefault(segment, TemplateNode())
         if isinstance(segment[0], str):
-            return self.children.setdefault(segment[0], TemplateNode())
+            return self.children.get(segment[0]) or self.children.setdefault(segment[0], TemplateNode())
         if self.anything is None:
             self.anything = TemplateNode()
         return self.anything
@@ -120,7 +120,7 @@ class TemplateTrie:
                 pending.append(node.anything)
 
     def find(self, path: str) -> list[Bucket]:
-        """The buckets of all templates that ``path`` fits, the more literal ones first as a rule."""
+        """The buckets of all templates that ``path`` fits, in no order."""
         segments = path[1:].split("/", self._depth)
         found: list[Bucket] = []
         if len(segments) <= self._depth:
@@ -128,18 +128,22 @@ class TemplateTrie:
         return found
 
 
-def _collect(node: TemplateNode, segments: list[str], at: int, found: list[Bucket]) -> None:
-    if at == len(segments):
-        if node.bucket is not None:
-            found.append(node.bucket)
-        return
-    text = segments[at]
-    child = node.children.get(text)
-    if child is not None:
-        _collect(child, segments, at + 1, found)
-    if node.partials:
+def _collect(start: TemplateNode, segments: list[str], at: int, found: list[Bucket]) -> None:
+    """Goes on in a loop where there is one way, and calls itself only where there are several."""
+    node: TemplateNode | None = start
+    for index in range(at, len(segments)):
+        assert node is not None
+        text = segments[index]
+        child = node.children.get(text)
+        anything = node.anything if text else None
         for segment, partial in node.partials.items():
             if capture_segment(segment, text, {}):
-                _collect(partial, segments, at + 1, found)
-    if node.anything is not None and text:
-        _collect(node.anything, segments, at + 1, found)
+                _collect(partial, segments, index + 1, found)
+        if child is not None and anything is not None:
+            _collect(anything, segments, index + 1, found)
+        node = child if child is not None else anything
+        if node is None:
+            return
+    assert node is not None
+    if node.bucket is not None:
+        found.append(node.bucket)
