@@ -44,7 +44,8 @@ class ChildSpec:
     command: Sequence[str]
     fds: tuple[int, ...] = ()
     config: Mapping[str, Any] | None = None
-    announces: bool = True
+    announces: bool = True  # writes its status; what does not is ready when it has been started
+    output: bool = True  # False: its standard output is not for people
     without: tuple[str, ...] = field(default=())  # environment variables that are none of its business
 
 
@@ -83,6 +84,7 @@ class Child:
             self.process = subprocess.Popen(  # noqa: S603  the command is ours
                 self.spec.command,
                 stdin=subprocess.PIPE,
+                stdout=None if self.spec.output else subprocess.DEVNULL,
                 env=child_environment(self.spec, theirs, os.environ),
                 pass_fds=(*self.spec.fds, theirs),
                 # A session of its own: Ctrl-C at the terminal is the supervisor's to hear, and what the child

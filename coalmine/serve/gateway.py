@@ -9,7 +9,7 @@ import shutil
 import socket
 import sys
 import tempfile
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from coalmine.errors import StartupError
@@ -32,7 +32,7 @@ class Gateway:
     snapshot_file: Path
     admin: socket.socket
     proxies: list[socket.socket]
-    scratch: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="coalmine-")))
+    scratch: Path
 
     @property
     def specs(self) -> list[ChildSpec]:
@@ -66,8 +66,11 @@ class Gateway:
         return Orders(settings, sock.fileno(), str(self.scratch), str(self.snapshot_file), index)
 
 
-def open_gateway(settings: Settings) -> Gateway:
-    """Check everything, then bind; raises StartupError and has changed nothing then."""
+def open_gateway(settings: Settings, *, scratch: Path | None = None) -> Gateway:
+    """Check everything, then bind; raises StartupError and has changed nothing then.
+
+    ``scratch`` is a folder for this run, removed at its end; by default a new one.
+    """
     check_owners()
     check_admin(settings)
     database = find_database(settings.database)
@@ -80,7 +83,8 @@ def open_gateway(settings: Settings) -> Gateway:
         admin.close()
         raise
     bound = replace(settings, admin=format_address(admin), proxy=format_address(proxies[0]))
-    return Gateway(bound, database.with_name(database.name + ".snapshot.json"), admin, proxies)
+    snapshot_file = database.with_name(database.name + ".snapshot.json")
+    return Gateway(bound, snapshot_file, admin, proxies, scratch or Path(tempfile.mkdtemp(prefix="coalmine-")))
 
 
 def serve(settings: Settings) -> int:
