@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from admin_api.checks import gather
+from admin_api.checks import gather, make_default
 from admin_api.pages import walk
-from admin_api.routes import DEFAULT
 from coalmine.catalog import Writer
 from coalmine.errors import DefinitionError, Fault
 from coalmine.manifests import ConfigSet, parse_manifests
-from coalmine.routing.check import check_route, check_virtual_service
+from coalmine.routing.build import DEFAULT
+from coalmine.routing.check import RouteChecker, check_virtual_service
 
 
 def read_set(documents: list[Any]) -> ConfigSet:
@@ -35,9 +35,9 @@ def apply_set(writer: Writer, config: ConfigSet, *, remove_others: bool) -> None
         writer.put_virtual_service(virtual_service)
     for route in config.routes:
         writer.put_route(route)
-    if any(route.virtual_service == DEFAULT.name for route in config.routes):
-        _ = writer.find_virtual_service(DEFAULT.name) or writer.put_virtual_service(DEFAULT)
     faults = _check(writer, config)
+    if any(route.virtual_service == DEFAULT for route in config.routes):
+        faults += make_default(writer)
     if faults:
         raise DefinitionError(faults)
 
@@ -67,9 +67,15 @@ def _check(writer: Writer, config: ConfigSet) -> list[Fault]:
     for virtual_service in config.virtual_services:
         where = config.pointers.get(f"virtual-services/{virtual_service.name}", "")
         faults += _below(where, check_virtual_service(virtual_service, definitions))
+    checker = RouteChecker(definitions, tolerate=tolerate)
     for route in config.routes:
         where = config.pointers.get(f"routes/{route.name}", "")
-        faults += _below(where, check_route(route, definitions, tolerate=tolerate))
+        found = checker.check(route)
+        if route.virtual_service in config.whole_virtual_services:
+            # Gloo's keys are not ours: the pointer leads to the route, the detail has to tell the rest.
+            faults += [_move(fault, where) for fault in found]
+        else:
+            faults += _below(where, found)
     return faults
 
 

@@ -13,9 +13,10 @@ from pydantic import ValidationError
 
 from admin_api.faults import list_faults
 from admin_api.pages import walk
-from coalmine.catalog import Reader
+from coalmine.catalog import Reader, Writer
 from coalmine.errors import DefinitionError, Fault
-from coalmine.model import Definitions, Destination, Route
+from coalmine.model import Definitions, Destination, Route, VirtualService
+from coalmine.routing.build import DEFAULT
 from coalmine.routing.check import check_route
 
 
@@ -39,14 +40,27 @@ def _is_unread(reader: Reader, upstream: str) -> bool:
     return report is None or report.last_success_at is None
 
 
-def parse_route(reader: Reader, body: dict[str, Any]) -> Route:
+def make_default(writer: Writer) -> list[Fault]:
+    """Make the virtual service "default" where it is missing; a fault where it could get no request."""
+    if writer.find_virtual_service(DEFAULT):
+        return []
+    for other in walk(writer.list_virtual_services):
+        if "*" in other.domains:
+            detail = f"no virtual service is named, and all requests belong to {other.name}"
+            return [Fault("/virtual_service", "missing_key", detail, f"add virtual_service: {other.name}")]
+    writer.put_virtual_service(VirtualService(name=DEFAULT))
+    return []
+
+
+def parse_route(writer: Writer, body: dict[str, Any]) -> Route:
     """``body`` as a route that can be served; raises DefinitionError with every fault, here and in the catalog."""
+    faults = make_default(writer) if body.get("virtual_service", DEFAULT) == DEFAULT else []
     try:
         route = Route.model_validate(body)
     except ValidationError as error:
-        faults = list_faults(error, Route, body)
-        raise DefinitionError(faults + _check_destinations(reader, body)) from None
-    faults = check_route(route, gather(reader, [route]))
+        faults += list_faults(error, Route, body) + _check_destinations(writer, body)
+        raise DefinitionError(faults) from None
+    faults += check_route(route, gather(writer, [route]))
     if faults:
         raise DefinitionError(faults)
     return route

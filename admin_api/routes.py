@@ -18,19 +18,16 @@ from admin_api.queries import DryRun, HasPaging
 from admin_api.representations import RouteView, dump, show_route
 from admin_api.writes import Call, Resource
 from coalmine.catalog import Writer
-from coalmine.model import Route, VirtualService
+from coalmine.model import Route
 from coalmine.routing.names import generate_name
 
 router = APIRouter(prefix="/api/v1/routes", tags=["routes"])
 
-DEFAULT = VirtualService(name="default")
 _UNNAMED = "unnamed"  # stands in until the rest of the route, which the name is made of, is read
 
 
 def _parse(writer: Writer, body: dict[str, Any]) -> Route:
-    """The route in ``body``; "default" is made on first use, a missing name is generated."""
-    if body.get("virtual_service", DEFAULT.name) == DEFAULT.name and not writer.find_virtual_service(DEFAULT.name):
-        writer.put_virtual_service(DEFAULT)
+    """The route in ``body``; a missing name is generated."""
     if "name" in body:
         return parse_route(writer, body)
     route = parse_route(writer, {"name": _UNNAMED, **body})
