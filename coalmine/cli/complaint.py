@@ -1,0 +1,58 @@
+"""Errors as a person reads them: what, where, how to mend it. Goes to standard error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from coalmine.cli.text import clean
+from coalmine.errors import CoalmineError, DefinitionError, Fault
+
+
+class ApiError(CoalmineError):
+    """The admin API refused. ``faults`` are its ``errors``; ``status`` is its HTTP status."""
+
+    def __init__(self, problem: Mapping[str, Any], status: int) -> None:
+        detail = problem.get("detail") or problem.get("title") or f"the admin API answered {status}"
+        super().__init__(str(detail), code=str(problem.get("code") or "internal_error"), hint=problem.get("hint"))
+        self.problem = problem
+        self.status = status
+        self.faults = tuple(_fault(entry) for entry in problem.get("errors") or () if isinstance(entry, Mapping))
+        self.used_by = tuple(str(name) for name in problem.get("used_by") or ())
+
+
+class UnreachableError(CoalmineError):
+    """Nobody answers at the admin API's address."""
+
+    code = "upstream_unreachable"
+
+
+def _fault(entry: Mapping[str, Any]) -> Fault:
+    hint = entry.get("hint")
+    return Fault(
+        str(entry.get("pointer", "")),
+        str(entry.get("code", "")),
+        str(entry.get("detail", "")),
+        str(hint) if hint else None,
+    )
+
+
+def complain(error: CoalmineError) -> None:
+    for line in describe(error):
+        sys.stderr.write(line + "\n")
+
+
+def describe(error: CoalmineError) -> Iterator[str]:
+    """The lines that tell ``error``."""
+    yield f"error: {clean(error.detail)}  [{clean(error.code)}]"
+    faults: Iterable[Fault] = error.faults if isinstance(error, ApiError | DefinitionError) else ()
+    for fault in faults:
+        where = clean(fault.pointer) or "(the whole)"
+        yield f"  {where}: {clean(fault.detail)}"
+        if fault.hint:
+            yield f"      {clean(fault.hint)}"
+    if isinstance(error, ApiError) and error.used_by:
+        yield f"  used by: {', '.join(clean(name) for name in error.used_by)}"
+    if error.hint:
+        yield f"  {clean(error.hint)}"

@@ -1,0 +1,46 @@
+"""``coalmine serve`` and ``coalmine demo``: thin, ``coalmine.serve`` does the work."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from typing import Annotated, Any
+
+import typer
+
+from coalmine.cli.shell import give_signature
+from coalmine.settings import SETTINGS, Setting, read
+
+
+def register(app: typer.Typer) -> None:
+    app.command("serve", help=_serve.__doc__)(give_signature(_serve, [_parameter(setting) for setting in SETTINGS]))
+    app.command("demo", help=_demo.__doc__)(_demo)
+
+
+def _parameter(setting: Setting) -> inspect.Parameter:
+    """The option of one row of the settings' table. Its default is None: absent, so that the variable counts."""
+    kind = str if setting.default is None else type(setting.default)
+    words = [f"{setting.flag}/--no-{setting.flag[2:]}"] if kind is bool else [setting.flag]
+    default = "" if setting.default in (None, "") else f"  [{_shown(setting.default)}]"
+    option = typer.Option(*words, help=f"{setting.help}{default}", show_default=False)
+    return inspect.Parameter(
+        setting.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]
+    )
+
+
+def _shown(default: object) -> str:
+    return str(default).lower() if isinstance(default, bool) else str(default)
+
+
+def _serve(**given: Any) -> None:
+    """Serves: the proxy, the admin API and discovery. Each flag also has a variable, COALMINE_ and its name."""
+    from coalmine.serve import run
+
+    raise typer.Exit(run(read(given, os.environ)) or 0)
+
+
+def _demo() -> None:
+    """Starts two petstores and a gateway before them, and shows what to try. Ctrl-C ends everything."""
+    from coalmine.serve.demo import run
+
+    raise typer.Exit(run() or 0)
