@@ -30,7 +30,7 @@ def read_document(model: type[D], text: str, seal: str, damaged: Callable[[str],
     try:
         return model.model_validate_json(text)
     except ValidationError as error:
-        raise damaged(f"it is not a {model.__name__} ({error.errors()[0]['msg']})") from None
+        raise damaged(f"not a valid {model.__name__} ({error.errors()[0]['msg']})") from None
 
 
 def _seal(text: str) -> str:

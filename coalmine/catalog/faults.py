@@ -43,6 +43,8 @@ def translated(path: Path) -> Iterator[None]:
         raise _translate(path, error) from error
     except exc.DBAPIError as error:
         raise _translate(path, error.orig) from error
+    except UnicodeDecodeError as error:  # the driver meets text that is none, even in SQLite's own messages
+        raise CatalogError(f"the database {path} is damaged ({error.reason})", hint=_RESTORE) from error
     except exc.TimeoutError as error:
         raise CatalogError(f"the database {path} has too much to do", hint="try again") from error
 

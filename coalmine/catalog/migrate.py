@@ -23,6 +23,7 @@ from coalmine.catalog.engine import connect, open_engine
 from coalmine.errors import CatalogError
 
 APPLICATION_ID = 0x434D494E  # "CMIN": tells our databases from those of other programs
+_MAGIC = b"SQLite format 3\0"  # https://www.sqlite.org/fileformat.html section 1.3.1
 _alembic = threading.Lock()  # alembic.context is one per process
 
 
@@ -83,6 +84,9 @@ def _check_file(path: Path) -> None:
         raise CatalogError(
             f"the database {path} is an empty file", hint="restore a backup, or delete the file to start with nothing"
         )
+    with path.open("rb") as file:
+        if file.read(len(_MAGIC)) != _MAGIC:
+            raise CatalogError(f"{path} is not a SQLite database", hint="give another file, or move this one away")
     with closing(connect(path)) as connection:
         application = connection.execute("PRAGMA application_id").fetchone()[0]
         if application != APPLICATION_ID:
