@@ -1,4 +1,4 @@
-"""What control and workers have in common: their orders, the word that they serve, and when to stop.
+"""What control and workers have in common: the word that they serve, and when to stop.
 
 Both stop at SIGTERM, and when their standard input ends, which says that the supervisor is gone.
 """
@@ -6,47 +6,12 @@ Both stop at SIGTERM, and when their standard input ends, which says that the su
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import shutil
 import signal
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import Any
 
-from coalmine.serve.children import READY, VARIABLE
-from coalmine.settings import Settings
-
-
-@dataclass(frozen=True)
-class Orders:
-    """What the supervisor tells a child, as JSON in ``COALMINE_CHILD``."""
-
-    settings: Settings
-    fd: int  # the listening socket, inherited
-    scratch: str  # a folder of this run, removed by whoever ends last
-    snapshot_file: str
-    index: int = 0
-    status_fd: int = -1
-
-    @property
-    def feed_socket(self) -> Path:
-        return Path(self.scratch) / "feed.sock"
-
-
-def dump_orders(orders: Orders) -> dict[str, Any]:
-    return asdict(orders)
-
-
-def read_orders(environ: Mapping[str, str]) -> Orders:
-    given = json.loads(environ[VARIABLE])
-    return Orders(**{**given, "settings": Settings(**given["settings"])})
-
-
-def without_secrets(settings: Settings) -> Settings:
-    """The settings of a process that faces the public."""
-    return replace(settings, admin_token=None)
+from coalmine.serve.children import READY
+from coalmine.serve.orders import Orders
 
 
 def announce_ready(orders: Orders) -> None:

@@ -24,13 +24,14 @@ import uvloop
 
 from coalmine.errors import CatalogError, CoalmineError
 from coalmine.feed import FeedServer, SnapshotFeed
-from coalmine.serve.child import Leash, Orders, announce_ready, read_orders, remove_scratch
+from coalmine.serve.child import Leash, announce_ready, remove_scratch
 from coalmine.serve.children import GIVE_UP, TRY_AGAIN
+from coalmine.serve.orders import Orders, read_orders
 
 if TYPE_CHECKING:
     from coalmine.catalog import Catalog
     from coalmine.model import ProbeReport
-    from discovery import DiscoveryWorker
+    from discovery.worker import DiscoveryWorker
 
 # Workers connect within milliseconds of the socket's listening, after a restart of this process within two seconds
 # (the longest wait of FeedClient). A write that is answered earlier would not be served by all of them.
@@ -91,7 +92,8 @@ class Control:
                 remove_scratch(self.orders)
 
     async def serve(self, catalog: Catalog) -> None:
-        from discovery import DiscoveryWorker, ProbeOptions
+        from discovery.options import ProbeOptions
+        from discovery.worker import DiscoveryWorker
 
         settings = self.orders.settings
         feed = SnapshotFeed(
@@ -99,9 +101,9 @@ class Control:
         )
         await self.wait_for_workers()
         await asyncio.to_thread(feed.publish)
-        worker = DiscoveryWorker(catalog, changed=feed.publish, options=ProbeOptions.from_settings(settings))
+        worker = DiscoveryWorker(catalog, changed=feed.publish, options=ProbeOptions.of(settings))
         admin = make_admin_server(self.orders, catalog, feed, LoopProber(worker, asyncio.get_running_loop()))
-        await self.serve_until_pulled(admin, [worker.run()] if settings.discovery else [])
+        await self.serve_until_pulled(admin, worker)
 
     async def wait_for_workers(self) -> None:
         deadline = asyncio.get_running_loop().time() + WORKERS_SECONDS
@@ -110,16 +112,15 @@ class Control:
                 return
             await asyncio.sleep(0.01)
 
-    async def serve_until_pulled(self, admin: AdminServer, others: list[Any]) -> None:
+    async def serve_until_pulled(self, admin: AdminServer, worker: DiscoveryWorker) -> None:
         """Until the leash is pulled; a part that ends by itself ends the process, which is then started again."""
         sock = socket.socket(fileno=os.dup(self.orders.fd))
         serving = asyncio.create_task(admin.serve(sockets=[sock]))
-        parts = [serving, *(asyncio.ensure_future(other) for other in others)]
+        parts = [serving, asyncio.create_task(worker.run())]
         pulled = asyncio.create_task(self.leash.pulled())
         done, _ = await asyncio.wait([*parts, pulled], return_when=asyncio.FIRST_COMPLETED)
         admin.should_exit = True
-        for part in parts[1:]:
-            part.cancel()
+        parts[1].cancel()
         await asyncio.gather(*parts, return_exceptions=True)
         for part in done - {pulled}:
             part.result()
@@ -134,7 +135,7 @@ def load(catalog: Catalog) -> Any:
 def open_catalog(orders: Orders) -> Catalog:
     """The catalog, migrated; raises CatalogError. The imports take most of a second: this runs in a thread."""
     import admin_api  # noqa: F401
-    import discovery  # noqa: F401
+    import discovery.worker  # noqa: F401
     from coalmine.catalog import Catalog
 
     catalog = Catalog(orders.settings.database)

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from coalmine.errors import StartupError
 from coalmine.serve.banner import write_addresses
-from coalmine.serve.child import Orders, dump_orders, without_secrets
 from coalmine.serve.children import ChildSpec, python_module
+from coalmine.serve.orders import Orders, dump_orders, without_secrets
 from coalmine.serve.ownership import check_owners
 from coalmine.serve.sockets import bind_many, bind_one, close_all, format_address
 from coalmine.serve.supervisor import Supervisor

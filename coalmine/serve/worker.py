@@ -17,7 +17,8 @@ import uvloop
 
 from coalmine.feed import FeedClient, read_snapshot_file
 from coalmine.routing.snapshot import Snapshot
-from coalmine.serve.child import Leash, Orders, announce_ready, read_orders
+from coalmine.serve.child import Leash, announce_ready
+from coalmine.serve.orders import Orders, read_orders
 from proxy.embedded import Engine, EngineOptions
 
 # How long connections wait in the backlog for a first snapshot, where there is none on disk. Then the honest
@@ -39,7 +40,7 @@ class Worker:
 
     async def run(self) -> None:
         self.leash.tie(self.orders)
-        feed = FeedClient(self.orders.feed_socket, apply=self.apply, stats=self.stats)
+        feed = FeedClient(self.orders.feed_socket, apply=self.apply, stats=self.stats, index=self.orders.index)
         feeding = asyncio.create_task(feed.run())
         starting = asyncio.create_task(self.start())
         await self.leash.pulled()

@@ -1,0 +1,42 @@
+"""What the supervisor tells a child, as JSON in ``COALMINE_CHILD``. This file performs no I/O."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from coalmine.serve.children import VARIABLE
+from coalmine.settings import Settings
+
+
+@dataclass(frozen=True)
+class Orders:
+    """``settings`` hold the addresses as bound."""
+
+    settings: Settings
+    fd: int  # the listening socket, inherited
+    scratch: str  # a folder of this run, removed by whoever ends last
+    snapshot_file: str
+    index: int = 0
+    status_fd: int = -1
+
+    @property
+    def feed_socket(self) -> Path:
+        return Path(self.scratch) / "feed.sock"
+
+
+def dump_orders(orders: Orders) -> dict[str, Any]:
+    return asdict(orders)
+
+
+def read_orders(environ: Mapping[str, str]) -> Orders:
+    given = json.loads(environ[VARIABLE])
+    return Orders(**{**given, "settings": Settings(**given["settings"])})
+
+
+def without_secrets(settings: Settings) -> Settings:
+    """The settings of a process that faces the public."""
+    return replace(settings, admin_token=None)

@@ -1,0 +1,180 @@
+"""``coalmine serve``: what it says when it starts, what it refuses, and how it stops."""
+
+from __future__ import annotations
+
+import http.server
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.support.processes import ROOT, ask, child_processes, clean_environment, is_running, run_coalmine, spawn
+
+SLOW_SECONDS = 1.0
+IN_FLIGHT = 50
+
+
+class SlowHandler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        time.sleep(SLOW_SECONDS)
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+class SlowServer(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+
+@contextmanager
+def slow_service() -> Iterator[str]:
+    with SlowServer(("127.0.0.1", 0), SlowHandler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+def serve(*arguments: str, cwd: Path, environ: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """``coalmine serve`` where it is expected to end by itself."""
+    return subprocess.run(
+        [sys.executable, "-m", "coalmine", "serve", *arguments],
+        cwd=cwd,
+        env={**clean_environment(), "PYTHONPATH": str(ROOT), **(environ or {})},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def test_requests_in_flight_are_answered_and_new_connects_refused(tmp_path: Path) -> None:
+    with slow_service() as url, run_coalmine(tmp_path, workers=2) as coalmine:
+        discovery = {"enabled": False}
+        coalmine.api("upstreams", method="POST", body={"name": "slow", "endpoints": [url], "discovery": discovery})
+        route = {"match": {"path": {"prefix": "/slow"}}, "destinations": [{"upstream": "slow"}]}
+        assert coalmine.api("routes", method="POST", body=route).status == 201
+        children = child_processes(coalmine.process.pid)
+        with ThreadPoolExecutor(IN_FLIGHT) as pool:
+            answers = [pool.submit(coalmine.get, "/slow") for _ in range(IN_FLIGHT)]
+            time.sleep(SLOW_SECONDS / 2)
+            stopped = time.monotonic()
+            coalmine.process.send_signal(signal.SIGTERM)
+            time.sleep(SLOW_SECONDS / 4)
+            with pytest.raises(OSError):
+                ask(f"{coalmine.proxy}/slow", seconds=2)
+            assert [answer.result().body for answer in answers] == [b"ok"] * IN_FLIGHT
+        assert coalmine.process.wait(5) == 0
+        assert time.monotonic() - stopped < 10 + 1
+        assert not any(map(is_running, children))
+
+
+def test_addresses_are_printed_one_per_line(tmp_path: Path) -> None:
+    with run_coalmine(tmp_path) as coalmine:
+        assert len(coalmine.output.lines) == 2
+        assert coalmine.output.lines[0].split() == ["proxy", coalmine.proxy]
+        assert coalmine.output.lines[1].split() == ["admin", coalmine.admin]
+        assert ask(f"{coalmine.admin}/healthz").status == 200
+
+
+def test_an_interrupt_stops_with_exit_code_0_and_leaves_no_files_but_the_catalog(tmp_path: Path) -> None:
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    with run_coalmine(tmp_path, environ={"TMPDIR": str(temporary)}) as coalmine:
+        assert len(list(temporary.iterdir())) == 1
+        coalmine.process.send_signal(signal.SIGINT)
+        assert coalmine.process.wait(10) == 0
+    assert list(temporary.iterdir()) == []
+    assert {path.name for path in tmp_path.glob("coalmine.db*")} <= {
+        "coalmine.db",
+        "coalmine.db-shm",
+        "coalmine.db-wal",
+        "coalmine.db.snapshot.json",
+    }
+
+
+def test_killing_everything_at_once_leaves_no_temporary_files(tmp_path: Path) -> None:
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    with run_coalmine(tmp_path, environ={"TMPDIR": str(temporary)}) as coalmine:
+        children = child_processes(coalmine.process.pid)
+        os.kill(coalmine.process.pid, signal.SIGKILL)
+        deadline = time.monotonic() + 10
+        while any(map(is_running, children)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_second_instance_on_the_same_port_is_refused(tmp_path: Path) -> None:
+    with run_coalmine(tmp_path) as coalmine:
+        port = coalmine.proxy.rpartition(":")[2]
+        ended = serve("--proxy", f"127.0.0.1:{port}", "--admin", "127.0.0.1:0", cwd=tmp_path)
+        assert ended.returncode == 1
+        assert f"--proxy is 127.0.0.1:{port}, and that port is taken" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--admin", "0.0.0.0:0"), "COALMINE_ADMIN_TOKEN"),
+        (("--database", "sqlite:///missing/coalmine.db"), "mkdir -p missing"),
+        (("--database", "postgresql://localhost/coalmine"), "names no SQLite file"),
+        (("--proxy", "8080"), "--proxy is '8080'; it should be host:port"),
+    ],
+    ids=["admin for everybody without a token", "no directory", "not SQLite", "no port"],
+)
+def test_what_cannot_work_is_refused_with_a_way_out(arguments: tuple[str, ...], words: str, tmp_path: Path) -> None:
+    defaults = ("--proxy", "127.0.0.1:0", "--admin", "127.0.0.1:0")
+    ended = serve(*defaults, *arguments, cwd=tmp_path)
+    assert ended.returncode == 1
+    assert words in " ".join(ended.stderr.split())
+    assert "Traceback" not in ended.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    with run_coalmine(tmp_path):
+        pass
+    with closing(sqlite3.connect(tmp_path / "coalmine.db")) as database:
+        database.execute("UPDATE alembic_version SET version_num = 'from-the-future'")
+        database.commit()
+    ended = serve("--proxy", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--workers", "1", cwd=tmp_path)
+    assert ended.returncode == 1
+    assert "newer Coalmine" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_token_is_asked_for_where_one_is_set(tmp_path: Path) -> None:
+    with run_coalmine(tmp_path, environ={"COALMINE_ADMIN_TOKEN": "a long secret"}) as coalmine:
+        assert coalmine.api("upstreams").status == 401
+        answer = ask(f"{coalmine.admin}/api/v1/upstreams", headers={"Authorization": "Bearer a long secret"})
+        assert answer.status == 200
+
+
+def test_foreign_packages_in_the_folder_do_not_replace_ours(tmp_path: Path) -> None:
+    """Whoever starts Coalmine in a folder with a ``proxy`` of its own still gets Coalmine's."""
+    for name in ("proxy", "discovery", "admin_api"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise SystemExit('foreign code ran')")
+    command = "import sys; sys.path.remove(''); from coalmine.cli import main; sys.exit(main())"
+    arguments = ["serve", "--proxy", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--workers", "1"]
+    environ = {"PYTHONPATH": str(ROOT)}
+    with spawn([sys.executable, "-c", command, *arguments], environ=environ, cwd=tmp_path) as (process, output):
+        assert output.next().startswith("proxy ")
+        process.terminate()
+        assert process.wait(10) == 0
