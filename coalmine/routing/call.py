@@ -17,13 +17,17 @@ from coalmine.routing.decision import Reply, RequestHead
 from coalmine.routing.problem import problem_reply
 from coalmine.routing.snapshot import CallParameter, CallPlan, ServedDestination
 from coalmine.routing.sources import BodyNeeded, BrokenBody, Sources, has_body
-from coalmine.routing.template import Name, Segment, parse_template
+from coalmine.routing.template import Name, Segment, Template, parse_match_template, parse_template
 from coalmine.routing.values import Unsendable
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from coalmine.routing.table import Matched
 
 Headers = tuple[tuple[str, str], ...]
+# The one key of a destination's parameters that is no parameter's name: a template over the whole request path.
+PATH_KEY = ":path"
 # A raw segment that is its own encoding and no dot segment; nearly all are.
 _PLAIN = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*").fullmatch
 _CONTROL = re.compile(r"%(?:[01][0-9A-F]|7F)")
@@ -48,7 +52,9 @@ class Call:
         self._destination = destination
         self._plan = plan
         template = parse_template(plan.path)
-        self._bindings = _compile_bindings(plan, dict(destination.parameters), template.names)
+        overrides = dict(destination.parameters)
+        self._extractor = _compile_extractor(overrides.pop(PATH_KEY, None))
+        self._bindings = _compile_bindings(plan, overrides, template.names)
         self._path = _compile_path(template.segments)
         self._path_bindings = [binding for binding in self._bindings if binding.place == "path"]
         self._keys = frozenset(
@@ -61,13 +67,16 @@ class Call:
 
     def prepare(self, head: RequestHead, matched: Matched, data: bytes | None = None) -> Prepared | Reply | None:
         """The call, or why there is none; None asks for the body, to be given as ``data``."""
+        captures, rest = matched.captures, matched.rest
+        if self._extractor is not None and (extracted := self._extractor.match(head.path)) is not None:
+            captures, rest = {**captures, **extracted}, ""
         if self._shortcut is not None and data is None:
-            target = self._take_shortcut(self._shortcut, head, matched)
+            target = self._take_shortcut(self._shortcut, head, captures, rest)
             if target is not None:
                 return Prepared(self._method(head), target, (), self._body)
-        sources = Sources(head, matched.captures, data, self._keys)
+        sources = Sources(head, captures, data, self._keys)
         try:
-            return self._prepare(sources, matched.rest)
+            return self._prepare(sources, rest)
         except BodyNeeded:
             return None
         except BrokenBody as error:
@@ -95,9 +104,11 @@ class Call:
         before, after = self._path[: places[0]], self._path[places[0] + 1 :]
         return "".join(map(str, before)), "".join(map(str, after)), active[0].name
 
-    def _take_shortcut(self, shortcut: tuple[str, str, str], head: RequestHead, matched: Matched) -> str | None:
+    def _take_shortcut(
+        self, shortcut: tuple[str, str, str], head: RequestHead, captures: Mapping[str, str], rest: str
+    ) -> str | None:
         before, after, name = shortcut
-        captures, rest, query = matched.captures, matched.rest, head.query
+        query = head.query
         if not self._plan.takes_body and has_body(head):
             return None
         if query is not None and self._wanders:
@@ -192,6 +203,10 @@ def check_segment(segment: str) -> str | None:
         if ".." in pieces or pieces == ["."]:
             return f"{text!r} is a dot segment and would leave the path"
     return None
+
+
+def _compile_extractor(text: str | None) -> Template | None:
+    return None if text is None else parse_match_template(text)
 
 
 def _compile_bindings(plan: CallPlan, overrides: dict[str, str], names: tuple[str, ...]) -> list[Binding]:

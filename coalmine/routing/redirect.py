@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from coalmine.model import DirectResponse, Redirect
 from coalmine.routing.decision import Reply, RequestHead
-from coalmine.routing.rewrite import join_prefix, spell
+from coalmine.routing.path import normalize_definition
+from coalmine.routing.rewrite import join_prefix
 
 if TYPE_CHECKING:
     from coalmine.routing.snapshot import ServedRoute
@@ -41,10 +42,10 @@ def compile_redirect(redirect: Redirect, served: ServedRoute) -> Answer:
 
 def _compile_path(redirect: Redirect) -> Callable[[RequestHead, Matched], str]:
     if redirect.path is not None:
-        path = spell(redirect.path)
+        path = normalize_definition(redirect.path)
         return lambda head, matched: path
     if redirect.prefix is not None:
-        prefix = spell(redirect.prefix)
+        prefix = normalize_definition(redirect.prefix)
         return lambda head, matched: join_prefix(prefix, matched.rest)
     return lambda head, matched: head.path
 

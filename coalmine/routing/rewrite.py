@@ -11,10 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from coalmine.model import Rewrite
-from coalmine.routing.path import normalize_path
+from coalmine.routing.path import normalize_definition, normalize_path
 from coalmine.routing.patterns import check_substitution, compile_pattern
 from coalmine.routing.problem import problem_reply
 
@@ -31,15 +30,10 @@ def compile_rewrite(rewrite: Rewrite | None) -> Rewriter:
     if rewrite is None:
         return _keep
     if rewrite.prefix is not None:
-        replacement = spell(rewrite.prefix)
+        replacement = normalize_definition(rewrite.prefix)
         return lambda head, matched: join_prefix(replacement, matched.rest)
     assert rewrite.regex is not None
     return _compile_regex(rewrite.regex.pattern, rewrite.regex.substitution)
-
-
-def spell(path: str) -> str:
-    """A path of a definition as it is sent: characters that no path carries raw encoded, then normalised."""
-    return normalize_path(quote(path, safe="/%:@!$&'()*+,;=~-._"))
 
 
 def join_prefix(replacement: str, rest: str) -> str:

@@ -1,0 +1,15 @@
+"""THE case table: every semantic of routing and calling, as rows of definitions, request and expected outcome.
+
+The pure ``decide``, the embedded engine over sockets and the dry run of the admin API are held to it.
+"""
+
+from __future__ import annotations
+
+from tests.support.case import Answer, Call, Case, Request
+from tests.support.rows.functions import ENCODING, FUNCTION_PARAMETERS
+from tests.support.rows.matchers import DOMAINS, MATCHERS, ORDER
+from tests.support.rows.styles import STYLES
+
+__all__ = ["CASES", "Answer", "Call", "Case", "Request"]
+
+CASES: tuple[Case, ...] = (*MATCHERS, *ORDER, *DOMAINS, *FUNCTION_PARAMETERS, *ENCODING, *STYLES)
