@@ -21,7 +21,6 @@ from admin_api import (
     upstreams,
     virtual_services,
 )
-from admin_api.bodies import MAX_BODY_BYTES
 from admin_api.documented import make_document
 from admin_api.heads import HeadAsGet
 from admin_api.parts import Parts, Prober
@@ -61,7 +60,6 @@ def create_app(*, catalog: Catalog, feed: SnapshotFeed, prober: Prober, settings
         redoc_url=None,
         redirect_slashes=False,
         dependencies=[Depends(refuse_unknown)],
-        max_body_size=MAX_BODY_BYTES,
         middleware=[Middleware(Guard, settings=settings), Middleware(HeadAsGet)],
     )
     app.state.parts = Parts(catalog, feed, prober, settings)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
-from admin_api.problems import MediaTypeError
+from admin_api.problems import MediaTypeError, TooLargeError
 from coalmine.errors import DefinitionError, Fault, MalformedError
 from coalmine.reading import read_all, read_text
 
@@ -62,7 +62,15 @@ class Body:
 
 
 async def _read_body(request: Request) -> Body:
-    return Body(await request.body(), request.headers.get("content-type", ""))
+    """Starlette's own limit answers in plain text, and FastAPI's is built on it."""
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > MAX_BODY_BYTES:
+            raise TooLargeError(f"the body has more than {MAX_BODY_BYTES} bytes", hint="send it in parts")
+        chunks.append(chunk)
+    return Body(b"".join(chunks), request.headers.get("content-type", ""))
 
 
 HasBody = Annotated[Body, Depends(_read_body)]

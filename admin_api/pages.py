@@ -45,9 +45,9 @@ def walk(list_page: Callable[..., Page[T]], **filters: Any) -> Iterator[T]:
 
 def slice_page(items: list[T], key: Callable[[T], tuple[Any, ...]], cursor: str | None, limit: int) -> Page[T]:
     """A page of a list that is in memory already: sorted by ``key``, which the cursor holds."""
-    ordered = sorted(items, key=key)
+    after = () if cursor is None else _read_cursor(cursor)
     try:
-        rest = [item for item in ordered if key(item) > _read_cursor(cursor)] if cursor is not None else ordered
+        rest = [item for item in sorted(items, key=key) if key(item) > after]
     except TypeError:
         raise _bad_cursor() from None
     page = tuple(rest[:limit])

@@ -37,6 +37,12 @@ class MediaTypeError(CoalmineError):
     code = "unsupported_media_type"
 
 
+class TooLargeError(CoalmineError):
+    """The body is larger than what is read here."""
+
+    code = "body_too_large"
+
+
 class InUseError(ConflictError):
     """Other objects refer to this one; ``used_by`` names them, such as ``routes/find-pets``."""
 

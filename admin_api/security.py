@@ -51,7 +51,7 @@ class Guard:
         named = (name.strip().lower().strip("[]") for name in settings.admin_hosts.split(","))
         self._hosts = _LOCAL_HOSTS | {listening.lower()} | {name for name in named if name}
         self._any_address = listening in _WILDCARDS
-        self._token = _digest(settings.admin_token) if settings.admin_token else None
+        self._token = _digest(settings.admin_token.encode()) if settings.admin_token else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":  # lifespan; there are no WebSockets here
@@ -96,7 +96,7 @@ class Guard:
             return None
         scheme, _, given = headers.get("authorization", "").partition(" ")
         # Digests have one length, so the comparison tells nothing about the token's.
-        if scheme.lower() == "bearer" and hmac.compare_digest(_digest(given.strip()), self._token):
+        if scheme.lower() == "bearer" and hmac.compare_digest(_digest(given.strip().encode("latin-1")), self._token):
             return None
         detail = "the admin token is wrong" if scheme else "the admin token is missing"
         return "unauthorized", detail, "send Authorization: Bearer <token>"
@@ -151,5 +151,5 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def _digest(text: str) -> bytes:
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
+def _digest(token: bytes) -> bytes:
+    return hashlib.sha256(token).digest()
