@@ -6,10 +6,31 @@ The pure ``decide``, the embedded engine over sockets and the dry run of the adm
 from __future__ import annotations
 
 from tests.support.case import Answer, Call, Case, Request
+from tests.support.rows.actions import CORS, DIRECT, FAULT, HEADERS, MIRROR, REDIRECT, REWRITE, STICKY, WEIGHTS
+from tests.support.rows.calls import BODY, HEAD, PROBLEMS
 from tests.support.rows.functions import ENCODING, FUNCTION_PARAMETERS
 from tests.support.rows.matchers import DOMAINS, MATCHERS, ORDER
 from tests.support.rows.styles import STYLES
 
 __all__ = ["CASES", "Answer", "Call", "Case", "Request"]
 
-CASES: tuple[Case, ...] = (*MATCHERS, *ORDER, *DOMAINS, *FUNCTION_PARAMETERS, *ENCODING, *STYLES)
+CASES: tuple[Case, ...] = (
+    *MATCHERS,
+    *ORDER,
+    *DOMAINS,
+    *FUNCTION_PARAMETERS,
+    *ENCODING,
+    *STYLES,
+    *BODY,
+    *HEAD,
+    *REWRITE,
+    *REDIRECT,
+    *DIRECT,
+    *WEIGHTS,
+    *STICKY,
+    *CORS,
+    *FAULT,
+    *MIRROR,
+    *HEADERS,
+    *PROBLEMS,
+)

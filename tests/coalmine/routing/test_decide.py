@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.cases import CASES, Case
-from tests.support.dry import check, run
+pytest.register_assert_rewrite("tests.support.dry")
+
+from tests.support.cases import CASES, Case  # noqa: E402
+from tests.support.dry import check, run  # noqa: E402
 
 
 @pytest.mark.parametrize("case", CASES, ids=[f"{case.group}: {case.name}" for case in CASES])
