@@ -33,18 +33,18 @@ _MAX_EXTENSION = 2_000
 def read_document(document: Document, url: str) -> Reading:
     """Everything of interest in ``document``, which was found at ``url``; raises ``TooManyError``."""
     reader = Reader(document, References(document.root, url), url)
-    found = [
-        operation
-        for path, item in document.paths.items()
-        if not str(path).startswith("x-")
-        for operation in _path_item(reader, str(path), item)
-    ]
+    found: dict[tuple[str, str], Found] = {}
+    for path, item in document.paths.items():
+        for operation in _path_item(reader, path, item) if not path.startswith("x-") else ():
+            if found.setdefault((operation.method, operation.path), operation) is not operation:
+                detail = f"{operation.method} {operation.path} stands here twice; the first one counts"
+                reader.report("operation_skipped", f"/paths/{escape(path)}", detail, "error")
     info = document.root.get("info")
     title = clean_name(info.get("title"))[:200] if isinstance(info, dict) else ""
     return Reading(
         version=document.version,
         title=title or None,
-        found=tuple(found),
+        found=tuple(found.values()),
         problems=reader.all_problems(),
         components=_components(document),
     )

@@ -23,17 +23,14 @@ _LARGE = 1024 * 1024
 
 
 class Parser:
-    """One parsing process; documents are parsed one after the other. Use as an async context manager."""
+    """One parsing process; documents are parsed one after the other."""
 
     def __init__(self, command: tuple[str, ...] = (sys.executable, "-m", "discovery.parser")) -> None:
         self._command = command
         self._process: asyncio.subprocess.Process | None = None
         self._turn = asyncio.Lock()
 
-    async def __aenter__(self) -> Parser:
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
+    async def close(self) -> None:
         await self._end()
 
     async def parse(self, data: bytes, url: str, max_bytes: int) -> Answer:

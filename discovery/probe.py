@@ -11,7 +11,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
@@ -41,6 +41,9 @@ class Validators:
         return {name: value for name, value in pairs.items() if value}
 
 
+NO_VALIDATORS = Validators()
+
+
 @dataclass(slots=True)
 class Fetched:
     """What came back. ``refusal`` is None when ``body`` holds a whole 200 answer."""
@@ -51,7 +54,7 @@ class Fetched:
     status: int | None = None
     content_type: str | None = None
     body: bytes = b""
-    validators: Validators = field(default_factory=Validators)
+    validators: Validators = NO_VALIDATORS
     links: tuple[str, ...] = ()
     seconds: float = 0.0
 
@@ -64,7 +67,7 @@ class _RefusedError(Exception):
 
 
 class Fetcher:
-    """Fetches for all probes of one process; use as an async context manager."""
+    """Fetches for all probes of one process."""
 
     def __init__(self, options: ProbeOptions) -> None:
         self._options = options
@@ -76,18 +79,15 @@ class Fetcher:
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
         )
 
-    async def __aenter__(self) -> Fetcher:
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
+    async def close(self) -> None:
         await self._transport.aclose()
 
-    async def fetch(self, url: str, validators: Validators | None = None) -> Fetched:
+    async def fetch(self, url: str, validators: Validators = NO_VALIDATORS) -> Fetched:
         started = time.monotonic()
         fetched = Fetched(url)
         try:
             async with asyncio.timeout(self._options.timeout_seconds):
-                await self._follow(fetched, validators or Validators())
+                await self._follow(fetched, validators)
         except _RefusedError as error:
             fetched.refusal, fetched.detail = error.outcome, error.detail
         except TimeoutError:
@@ -157,9 +157,7 @@ class Fetcher:
         fetched.status = response.status_code
         fetched.content_type = response.headers.get("content-type", "")[:200] or None
         fetched.links = tuple(response.headers.get_list("link"))
-        fetched.validators = Validators(
-            response.headers.get("etag", "")[:500] or None, response.headers.get("last-modified", "")[:100] or None
-        )
+        fetched.validators = Validators(_validator(response, "etag"), _validator(response, "last-modified"))
         if response.status_code != 200:
             raise _refuse_status(response.status_code)
         fetched.body = await self._read(response)
@@ -179,6 +177,12 @@ class Fetcher:
             raise _RefusedError("too_large", f"more than {limit} bytes, decompressed") from None
         except BadEncodingError as error:
             raise _RefusedError("bad_encoding", str(error)) from None
+
+
+def _validator(response: httpx.Response, name: str) -> str | None:
+    """A value that can be sent back as it is; others are not worth the trouble."""
+    value: str = response.headers.get(name, "")
+    return value if value and value.isascii() and len(value) <= 500 else None
 
 
 def _refuse_status(status: int) -> _RefusedError:

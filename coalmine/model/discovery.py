@@ -74,6 +74,7 @@ class Document(Definition):
     size_bytes: int
     etag: str | None = None
     last_modified: str | None = None
+    found_through: str | None = Field(None, description="the list of documents that named this one")
     components: dict[str, Any] = Field(
         default_factory=dict, description="components, or definitions/parameters/responses of Swagger 2.0"
     )

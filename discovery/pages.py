@@ -1,0 +1,108 @@
+"""URLs of documents, as pages, scripts, indexes and Link headers mention them. This file performs no I/O.
+
+Everything here gives relative references as they were written; resolving them and refusing foreign origins is
+the search's business.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from typing import Any, Literal
+
+# A page that loads an API document is short. More is somebody's application.
+_MAX_PAGE = 300_000
+_MAX_REFERENCES = 20
+
+Mention = tuple[str, Literal["document", "index", "script"]]
+
+_STRING = r"""["'`]([^"'`<>\s\\]{1,500})["'`]"""
+# Swagger UI: url: "...", urls: [{url: "..."}], configUrl: "..." (HTML, swagger-initializer.js, or JSON in either)
+_URL_KEY = re.compile(r"""["']?\b(url|configUrl|swaggerUrl|specUrl|spec-url|openapi)["']?\s*[:=]\s*""" + _STRING)
+# Redoc, RapiDoc, Scalar and Stoplight Elements: attributes of an element
+_ATTRIBUTE = re.compile(
+    r"""\b(?:spec-url|data-url|data-openapi-url|apiDescriptionUrl)\s*=\s*""" + _STRING, re.IGNORECASE
+)
+_REDOC_CALL = re.compile(r"""\bRedoc\.init\(\s*""" + _STRING)
+_SCRIPT = re.compile(
+    r"""<script[^>]{0,500}\bsrc\s*=\s*["']([^"'<>\s]{0,500}(?:swagger-initializer|swagger-ui-init|index)\.js)["']""",
+    re.IGNORECASE,
+)
+_LINK_TAG = re.compile(
+    r"""<link[^>]{0,500}\brel\s*=\s*["']service-desc["'][^>]{0,500}\bhref\s*=\s*["']([^"'<>\s]{1,500})["']""",
+    re.IGNORECASE,
+)
+# Swagger UI's own example stands in the page of every untouched installation.
+_EXAMPLE = "petstore.swagger.io"
+
+
+def mentions_in_page(body: bytes) -> list[Mention]:
+    """What a page or script loads, in order of appearance, without repetition."""
+    text = html.unescape(body[:_MAX_PAGE].decode("utf-8", "replace"))
+    return _unique(_mentions(text))
+
+
+def _mentions(text: str) -> Iterator[Mention]:
+    for match in _LINK_TAG.finditer(text):
+        yield match[1], "document"
+    for match in _URL_KEY.finditer(text):
+        yield match[2], "index" if match[1] == "configUrl" else "document"
+    for pattern in (_ATTRIBUTE, _REDOC_CALL):
+        for match in pattern.finditer(text):
+            yield match[1], "document"
+    for match in _SCRIPT.finditer(text):
+        yield match[1], "script"
+
+
+def _unique(mentions: Iterator[Mention]) -> list[Mention]:
+    usable = (mention for mention in mentions if _EXAMPLE not in mention[0] and not mention[0].startswith("#"))
+    return list(dict.fromkeys(usable))[:_MAX_REFERENCES]
+
+
+def mentions_in_index(value: Any) -> list[Mention]:
+    """Documents listed by a swagger-config, by Springfox's swagger-resources, or by an RFC 9727 catalog."""
+    if isinstance(value, list):
+        return _unique(_listed(value))
+    if not isinstance(value, dict):
+        return []
+    if isinstance(value.get("linkset"), list):
+        return _unique(_linkset(value["linkset"]))
+    if isinstance(value.get("urls"), list):
+        return _unique(_listed(value["urls"]))
+    return _unique(_listed([value]))
+
+
+def _listed(entries: list[Any]) -> Iterator[Mention]:
+    for entry in entries:
+        url = (entry.get("url") or entry.get("location")) if isinstance(entry, dict) else None
+        if isinstance(url, str):
+            yield url, "document"
+
+
+def _linkset(linkset: list[Any]) -> Iterator[Mention]:
+    """RFC 9264 section 4.2: each context maps relation types to lists of targets."""
+    for context in linkset:
+        targets = context.get("service-desc") if isinstance(context, dict) else None
+        for target in targets if isinstance(targets, list) else ():
+            if isinstance(target, dict) and isinstance(target.get("href"), str):
+                yield target["href"], "document"
+
+
+_LINK = re.compile(r"<([^<>\s]{1,500})>([^<]{0,500})")
+_REL = re.compile(r""";\s*rel\s*=\s*(?:"([^"]*)"|([^\s;,"]+))""", re.IGNORECASE)
+
+
+def mentions_in_links(values: tuple[str, ...]) -> list[Mention]:
+    """Targets of ``Link: <...>; rel="service-desc"`` (RFC 8288 section 3, RFC 8631 section 4)."""
+    return _unique(
+        (link[1], "document")
+        for value in values
+        for link in _LINK.finditer(value)
+        if "service-desc" in _relations(link[2])
+    )
+
+
+def _relations(parameters: str) -> list[str]:
+    match = _REL.search(parameters)
+    return (match[1] or match[2] or "").lower().split() if match else []

@@ -1,0 +1,127 @@
+"""Between a probe and the catalog: what was known goes in, what changed comes out. The only file here that writes.
+
+Everything is blocking and is called in a thread. Rule: where nothing is new, nothing is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from coalmine.catalog import Catalog
+from coalmine.model import Document, Function, ProbeReport
+from discovery.found import Found
+from discovery.naming import Identity, Named, identity, name_functions
+from discovery.reconcile import Changes, known_names, reconcile
+from discovery.report import describe_failure, problems_of, same_news, state_of_failure
+from discovery.search import Outcome, Source, Taken
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """``matters``: somebody who serves by the catalog should look again."""
+
+    report: ProbeReport
+    matters: bool
+
+
+def load_sources(catalog: Catalog, upstream: str) -> tuple[Source, ...]:
+    """Where the documents were when somebody last looked; without hashes, so that they are read again."""
+    with catalog.read() as reader:
+        documents = reader.documents_of(upstream)
+    indexes = dict.fromkeys(each.found_through for each in documents if each.found_through is not None)
+    return (
+        *(Source(url, "", is_index=True) for url in indexes),
+        *(Source(each.url, "", found_through=each.found_through) for each in documents),
+    )
+
+
+def read_report(catalog: Catalog, upstream: str) -> ProbeReport | None:
+    with catalog.read() as reader:
+        return reader.find_report(upstream)
+
+
+def save(
+    catalog: Catalog, upstream: str, outcome: Outcome, previous: ProbeReport | None, started: datetime, seconds: float
+) -> Saved:
+    """Reconcile with what is known, and write the difference in one transaction."""
+    with catalog.read() as reader:
+        known = reader.functions_of(upstream)
+        hashes = {each.url: each.content_hash for each in reader.documents_of(upstream)}
+    named = name_functions(merge(outcome.taken), known_names(known))
+    changes = Changes()
+    if outcome.taken:
+        changes = reconcile(upstream, known, named, started, complete=not outcome.incomplete)
+    report = _report(upstream, outcome, previous, started, seconds, known, named)
+    documents = [_document(upstream, taken, started) for taken in outcome.taken]
+    fresh = bool(documents) and {each.url: each.content_hash for each in documents} != hashes
+    if changes.matter or fresh or not same_news(previous, report):
+        with catalog.write() as writer:
+            writer.save_discovery(
+                upstream, functions=changes.all, report=report, documents=documents if outcome.taken else None
+            )
+    was_known = previous is not None and previous.last_success_at is not None
+    return Saved(report, changes.matter or (report.last_success_at is not None and not was_known))
+
+
+def merge(taken: Iterable[Taken]) -> list[Found]:
+    """The operations of all documents; one that stands in several belongs to the first."""
+    merged: dict[Identity, Found] = {}
+    for document in taken:
+        for operation in document.reading.found:
+            merged.setdefault(identity(operation), operation)
+    return list(merged.values())
+
+
+def _report(
+    upstream: str,
+    outcome: Outcome,
+    previous: ProbeReport | None,
+    started: datetime,
+    seconds: float,
+    known: tuple[Function, ...],
+    named: list[Named],
+) -> ProbeReport:
+    active = sum(function.state == "active" for function in known)
+    base = previous or ProbeReport(upstream=upstream, state="pending")
+    update: dict[str, object] = {
+        "started_at": started,
+        "seconds": round(seconds, 3),
+        "attempts": tuple(outcome.attempts),
+        "functions": active,
+        "detail": "",
+    }
+    if outcome.taken:
+        first = outcome.taken[0]
+        update |= {
+            "state": "discovered" if named else "empty",
+            "document_url": first.source.url,
+            "document_version": first.reading.version,
+            "functions": len(named),
+            "problems": problems_of(upstream, outcome.taken, named),
+            "last_success_at": started,
+        }
+    elif outcome.unchanged:
+        update |= {"state": "discovered" if active else "empty", "last_success_at": started}
+    else:
+        state = state_of_failure(outcome.attempts, has_functions=active > 0)
+        update |= {"state": state, "detail": describe_failure(outcome.attempts)}
+    return base.model_copy(update=update)
+
+
+def _document(upstream: str, taken: Taken, fetched_at: datetime) -> Document:
+    source = taken.source
+    return Document(
+        upstream=upstream,
+        url=source.url,
+        content_hash=source.content_hash,
+        version=taken.reading.version,
+        title=taken.reading.title,
+        fetched_at=fetched_at,
+        size_bytes=taken.size_bytes,
+        etag=source.validators.etag,
+        last_modified=source.validators.last_modified,
+        found_through=source.found_through,
+        components=taken.reading.components,
+    )

@@ -1,0 +1,282 @@
+"""One probe of one upstream: which URLs are asked, in which order, and what becomes of each answer.
+
+Rule 1: what answered before is asked first, conditionally; while it answers nothing else is.
+Rule 2: every URL that was tried is an ``Attempt`` with an outcome and, where not taken, the reason.
+Rule 3: what a page or an index mentions is followed within the origin of the upstream only.
+Rule 4: a service in trouble (unreachable, slow, 5xx) is not searched; that would only add to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from urllib.parse import urldefrag, urljoin
+
+from coalmine.errors import MalformedError
+from coalmine.model import Attempt, AttemptOutcome, Upstream
+from coalmine.reading import Limits, read_text
+from discovery.candidates import CANDIDATES
+from discovery.document import looks_like_markup
+from discovery.found import Reading
+from discovery.options import ProbeOptions
+from discovery.pages import Mention, mentions_in_index, mentions_in_links, mentions_in_page
+from discovery.parser import Answer
+from discovery.parsing import Parser
+from discovery.probe import NO_VALIDATORS, Fetched, Fetcher, Validators, origin
+
+# No answer, or none in time: asking for more paths would be asking the same question again.
+_IN_TROUBLE: frozenset[AttemptOutcome] = frozenset({"unreachable", "tls_failed", "address_refused", "too_slow"})
+# The document has moved or gone: worth a search.
+_GONE: frozenset[AttemptOutcome] = frozenset({"not_found", "html", "not_a_document", "redirect_refused"})
+# An index lists documents by the dozen, not by the thousand; it is read in this process.
+_INDEX_LIMITS = Limits(max_bytes=256 * 1024, max_nodes=10_000)
+_MAX_DOCUMENTS = 50
+_MAX_DEPTH = 3
+_KNOWN = "it was here before"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a document (or the index that lists documents) was found, and how to ask whether it has changed."""
+
+    url: str
+    content_hash: str
+    validators: Validators = NO_VALIDATORS
+    found_through: str | None = None
+    is_index: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """One document that was read."""
+
+    source: Source
+    reading: Reading
+    size_bytes: int
+
+
+@dataclass(slots=True)
+class Outcome:
+    """``unchanged``: as last time, nothing was parsed. Otherwise ``taken`` is what was read, nothing on failure.
+
+    ``incomplete``: some of the documents that belong together could not be read, so nothing is known to be gone.
+    """
+
+    attempts: list[Attempt] = field(default_factory=list)
+    taken: list[Taken] = field(default_factory=list)
+    unchanged: bool = False
+    incomplete: bool = False
+    sources: tuple[Source, ...] = ()
+
+
+def hash_content(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()
+
+
+class Search:
+    """One probe; made anew for each."""
+
+    def __init__(self, upstream: Upstream, fetcher: Fetcher, parser: Parser, options: ProbeOptions) -> None:
+        self._upstream = upstream
+        self._fetcher = fetcher
+        self._parser = parser
+        self._options = options
+        self._visited: set[str] = set()
+        self._indexes: list[Source] = []
+        self.outcome = Outcome()
+
+    async def run(self, sources: tuple[Source, ...]) -> Outcome:
+        try:
+            async with asyncio.timeout(self._options.timeout_seconds * self._options.search_timeouts):
+                if not (sources and await self._revisit(sources)):
+                    await self._search()
+        except TimeoutError:
+            self.outcome.incomplete = True
+            url = self._upstream.endpoints[0]
+            self._note(Fetched(url), "the whole search", "too_slow", "the search took too long and was given up")
+        if not self.outcome.incomplete:
+            self.outcome.sources = (*self._indexes, *(each.source for each in self.outcome.taken))
+        return self.outcome
+
+    # What answered before ----------------------------------------------------------------------------
+
+    async def _revisit(self, sources: tuple[Source, ...]) -> bool:
+        """True when that settled it: unchanged, read anew, or a service in trouble."""
+        changed: list[tuple[Source, Fetched]] = []
+        for source in sources:
+            fetched = await self._fetch_again(source)
+            if fetched.refusal is None and hash_content(fetched.body) == source.content_hash:
+                self._note(fetched, _KNOWN, "unchanged", "the same bytes as before")
+            elif fetched.refusal == "unchanged":
+                self._note(fetched, _KNOWN, "unchanged", fetched.detail)
+            elif fetched.refusal is not None:
+                self._note(fetched, _KNOWN, fetched.refusal, fetched.detail)
+                return fetched.refusal not in _GONE
+            else:
+                changed.append((source, fetched))
+        if not changed:
+            self.outcome.unchanged = True
+            return True
+        if len(sources) > 1 or changed[0][0].is_index:
+            return False  # several documents belong together: all are read anew
+        source, fetched = changed[0]
+        last = await self._take(fetched, _KNOWN, source.found_through)
+        return last not in _GONE
+
+    # Looking for it ----------------------------------------------------------------------------------
+
+    async def _search(self) -> None:
+        given = self._upstream.discovery.document_url
+        for endpoint in self._upstream.endpoints:
+            if given is not None:
+                outcome = await self._try(urljoin(endpoint, given), "the upstream's document_url", "page", 0)
+            else:
+                outcome = await self._try_candidates(endpoint)
+            if outcome not in _IN_TROUBLE:
+                return
+
+    async def _try_candidates(self, endpoint: str) -> AttemptOutcome | None:
+        """The outcome that ended it; the first document ends it too."""
+        outcome: AttemptOutcome | None = None
+        slow = 0
+        for candidate in CANDIDATES:
+            outcome = await self._try(urljoin(endpoint, candidate.path), candidate.reason, candidate.kind, 0)
+            slow += outcome == "too_slow"
+            # One slow path may be an accident; two are a habit.
+            if self.outcome.taken or slow > 1 or (outcome in _IN_TROUBLE and outcome != "too_slow"):
+                return outcome
+        return outcome
+
+    async def _try(
+        self, url: str, reason: str, kind: str, depth: int, found_through: str | None = None
+    ) -> AttemptOutcome | None:
+        url = urldefrag(url).url
+        if url in self._visited:
+            return None
+        self._visited.add(url)
+        fetched = await self._fetcher.fetch(url)
+        await self._follow_links(fetched, depth)
+        if fetched.refusal is not None:
+            self._note(fetched, reason, fetched.refusal, fetched.detail)
+            return fetched.refusal
+        if kind == "index":
+            return await self._follow_index(fetched, reason, depth)
+        if kind == "script":
+            return await self._follow_page(fetched, reason, depth)
+        return await self._take(fetched, reason, found_through, follow_page=kind == "page", depth=depth)
+
+    async def _take(
+        self, fetched: Fetched, reason: str, found_through: str | None, *, follow_page: bool = False, depth: int = 0
+    ) -> AttemptOutcome:
+        """Parse what came back; keep it when it is a document, look into it when it is a page."""
+        url = self._canonical(fetched.url)
+        if looks_like_markup(fetched.body):  # as every path of a single-page application: not worth a parse
+            answer = Answer(verdict="html", detail="a page, not an API document")
+        else:
+            answer = await self._parser.parse(fetched.body, url, self._options.max_bytes)
+        if answer.verdict == "html" and follow_page:
+            return await self._follow_page(fetched, reason, depth)
+        if answer.reading is None:
+            self._note(fetched, reason, answer.verdict, answer.detail)
+            return answer.verdict
+        source = Source(url, hash_content(fetched.body), fetched.validators, found_through)
+        self.outcome.taken.append(Taken(source, answer.reading, len(fetched.body)))
+        count = len(answer.reading.found)
+        self._note(fetched, reason, "taken", f"{answer.reading.version}, {count} operations")
+        return "taken"
+
+    # What mentions it --------------------------------------------------------------------------------
+
+    async def _follow_links(self, fetched: Fetched, depth: int) -> None:
+        mentions = mentions_in_links(fetched.links)
+        await self._follow(mentions, fetched.url, "a Link header names it (RFC 8631)", depth)
+
+    async def _follow_page(self, fetched: Fetched, reason: str, depth: int) -> AttemptOutcome:
+        mentions = mentions_in_page(fetched.body)
+        if not mentions:
+            self._note(fetched, reason, "html", "a page that names no API document")
+            return "html"
+        self._note(fetched, reason, "followed", f"a page that names {mentions[0][0]}")
+        await self._follow(mentions, fetched.url, f"the page {fetched.url} names it", depth, one_is_enough=True)
+        return "followed"
+
+    async def _follow_index(self, fetched: Fetched, reason: str, depth: int) -> AttemptOutcome:
+        try:
+            mentions = mentions_in_index(read_text(fetched.body, limits=_INDEX_LIMITS))
+        except MalformedError as error:
+            self._note(fetched, reason, "not_a_document", error.detail[:300])
+            return "not_a_document"
+        if not mentions:
+            self._note(fetched, reason, "not_a_document", "it lists no API documents")
+            return "not_a_document"
+        self._note(fetched, reason, "followed", f"it lists {len(mentions)} documents")
+        url = self._canonical(fetched.url)
+        self._indexes.append(Source(url, hash_content(fetched.body), fetched.validators, is_index=True))
+        await self._follow(mentions, fetched.url, f"{fetched.url} lists it", depth, found_through=url)
+        return "followed"
+
+    async def _follow(
+        self,
+        mentions: Iterable[Mention],
+        base: str,
+        reason: str,
+        depth: int,
+        *,
+        found_through: str | None = None,
+        one_is_enough: bool = False,
+    ) -> None:
+        if depth >= _MAX_DEPTH:
+            return
+        for reference, kind in mentions:
+            if len(self.outcome.taken) >= _MAX_DOCUMENTS or (one_is_enough and self.outcome.taken):
+                return
+            url = self._within_origin(base, reference, reason)
+            outcome = await self._try(url, reason, kind, depth + 1, found_through) if url is not None else None
+            if found_through is not None and outcome not in (None, "taken"):
+                self.outcome.incomplete = True
+
+    def _within_origin(self, base: str, reference: str, reason: str) -> str | None:
+        try:
+            url = urljoin(base, reference)
+            if origin(url) == origin(base):
+                return url
+        except ValueError:
+            url = reference
+        self._note(Fetched(url[:500]), reason, "redirect_refused", "it is at another origin, which is not asked")
+        return None
+
+    # Small parts -------------------------------------------------------------------------------------
+
+    async def _fetch_again(self, source: Source) -> Fetched:
+        """From the first endpoint, under which sources are known; when that one is down, from the others."""
+        first, *others = self._upstream.endpoints
+        fetched = await self._fetcher.fetch(source.url, source.validators)
+        for endpoint in others if source.url.startswith(first + "/") else ():
+            if fetched.refusal not in _IN_TROUBLE:
+                break
+            self._note(fetched, _KNOWN, fetched.refusal, fetched.detail)
+            fetched = await self._fetcher.fetch(endpoint + source.url[len(first) :], source.validators)
+        return fetched
+
+    def _canonical(self, url: str) -> str:
+        """The same document at any endpoint has one URL, that of the first."""
+        for endpoint in self._upstream.endpoints[1:]:
+            if url.startswith(endpoint + "/"):
+                return self._upstream.endpoints[0] + url[len(endpoint) :]
+        return url
+
+    def _note(self, fetched: Fetched, reason: str, outcome: AttemptOutcome, detail: str) -> None:
+        self.outcome.attempts.append(
+            Attempt(
+                url=fetched.url,
+                reason=reason,
+                outcome=outcome,
+                status=fetched.status,
+                content_type=fetched.content_type,
+                size_bytes=len(fetched.body) if fetched.refusal is None and fetched.status else None,
+                seconds=fetched.seconds,
+                detail=detail,
+            )
+        )
