@@ -1,0 +1,310 @@
+"""The protocol object of one client connection: finds request heads and bodies, one exchange at a time, in order.
+
+Rule 1: while an exchange is in flight, what follows it (pipelined requests) waits, bounded by MAX_AHEAD_BYTES.
+Rule 2: reading stops whenever somebody cannot keep up; the reasons are counted as bits, so that none lifts another's.
+Rule 3: an answer that leaves its request unread ends the connection gently (linger), so that the answer arrives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import socket
+import struct
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
+
+from coalmine.routing.decision import Reply
+from proxy.embedded.body import BodyReader, FramingError, LengthReader, trailer_of
+from proxy.embedded.exchange import Exchange
+from proxy.embedded.options import LINGER_SECONDS, MAX_AHEAD_BYTES, MAX_DISCARD_BYTES
+from proxy.embedded.replies import format_reply, make_reply
+from proxy.embedded.request import parse_request, refuse, refuse_early, refuse_large
+
+if TYPE_CHECKING:
+    from proxy.embedded.engine import Engine
+
+# Why reading from the client is on hold.
+AHEAD = 1  # it sends faster than it is answered
+UPSTREAM_FULL = 2  # the upstream does not read the body
+CONNECTING = 4  # there is no upstream connection to pass the body to
+
+
+class ClientConnection(asyncio.Protocol):
+    __slots__ = (
+        "_ahead",
+        "_engine",
+        "_exchange",
+        "_half_closed",
+        "_holds",
+        "_lingering",
+        "_reader",
+        "_running",
+        "_source",
+        "_write_paused",
+        "deadline",
+        "transport",
+        "write",
+    )
+
+    transport: asyncio.Transport
+    write: Callable[[bytes], None]
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._ahead: bytes | bytearray = b""  # read, but not yet anybody's
+        self._exchange: Exchange | None = None
+        self._reader: BodyReader | None = None  # of the current request's body, until it is complete
+        self._holds = 0
+        self._running = False
+        self._lingering = False
+        self._half_closed = False
+        self._write_paused = False
+        self._source = ""
+        self.deadline = math.inf
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self.write = self.transport.write
+        peer = transport.get_extra_info("peername")
+        self._source = peer[0] if isinstance(peer, tuple) else ""
+        engine = self._engine
+        if engine.admit(self):
+            self.deadline = engine.now() + engine.options.header_timeout_seconds
+        else:
+            self.deadline = engine.now() + LINGER_SECONDS
+            self._refuse(make_reply("overloaded"))
+
+    def data_received(self, data: bytes) -> None:
+        if self._reader is not None:
+            data = self._read_body(data)
+        elif self._exchange is not None and self._exchange.tunnelling:
+            self._exchange.client_tunnelled(data)
+            return
+        if data and not self._lingering:
+            self._keep(data)
+
+    def eof_received(self) -> bool:
+        """The client sends no more. A request that is complete is still answered (half-close)."""
+        if self._exchange is None or self._reader is not None or self._exchange.tunnelling:
+            return False
+        self._half_closed = True
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._engine.leave(self)
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.client_lost()
+
+    def pause_writing(self) -> None:
+        self._write_paused = True
+        if self._exchange is not None:
+            self._exchange.client_full()
+
+    def resume_writing(self) -> None:
+        self._write_paused = False
+        if self._exchange is not None:
+            self._exchange.client_drained()
+        self._advance()
+
+    # Holding and letting go
+
+    def _hold(self, reason: int) -> None:
+        if not self._holds and not self.transport.is_closing():
+            self.transport.pause_reading()
+        self._holds |= reason
+
+    def _release(self, reason: int) -> None:
+        if self._holds & reason:
+            self._holds &= ~reason
+            if not self._holds and not self.transport.is_closing():
+                self.transport.resume_reading()
+
+    def hold_connecting(self) -> None:
+        self._hold(CONNECTING)
+
+    def release_connecting(self) -> None:
+        self._release(CONNECTING)
+
+    def hold_upstream(self) -> None:
+        self._hold(UPSTREAM_FULL)
+
+    def release_upstream(self) -> None:
+        self._release(UPSTREAM_FULL)
+
+    def held_by_upstream(self) -> bool:
+        return bool(self._holds & (UPSTREAM_FULL | CONNECTING))
+
+    # Finding requests
+
+    def _keep(self, data: bytes) -> None:
+        if not self._ahead:
+            self._ahead = data
+            if self._exchange is None:
+                self.deadline = self._engine.now() + self._engine.options.header_timeout_seconds
+        else:
+            if isinstance(self._ahead, bytes):
+                self._ahead = bytearray(self._ahead)
+            self._ahead += data
+        if self._exchange is not None:
+            if len(self._ahead) > MAX_AHEAD_BYTES:
+                self._hold(AHEAD)
+            return
+        self._advance()
+
+    def _advance(self) -> None:
+        """Take requests from what has been read; a loop, because answers may come at once."""
+        if self._running:
+            return
+        self._running = True
+        while self._ahead and self._can_begin():
+            if not self._take_head():
+                break
+        self._running = False
+        if self._half_closed and self._exchange is None:
+            self.transport.close()
+        if len(self._ahead) <= MAX_AHEAD_BYTES:
+            self._release(AHEAD)
+
+    def _can_begin(self) -> bool:
+        return not (
+            self._exchange or self._reader or self._lingering or self._write_paused or self.transport.is_closing()
+        )
+
+    def _take_head(self) -> bool:
+        """Begin the exchange of the next request; whether there was a whole head."""
+        ahead = self._ahead
+        if ahead[:2] == b"\r\n":  # RFC 9112 section 2.2: one empty line before a request is nothing
+            self._ahead = ahead = ahead[2:]
+        end = ahead.find(b"\r\n\r\n")
+        limit = self._engine.options.max_header_bytes
+        if end < 0 or end > limit:
+            self._judge_partial(ahead, end, limit)
+            return False
+        raw = bytes(ahead[: end + 4])
+        self._ahead = ahead[end + 4 :]
+        request = parse_request(raw, self._source)
+        if isinstance(request, Reply):
+            self._refuse(request)
+            return False
+        self._begin(Exchange(self._engine, self, request))
+        return True
+
+    def _judge_partial(self, ahead: bytes | bytearray, end: int, limit: int) -> None:
+        if end > limit or len(ahead) > limit:
+            self._refuse(refuse_large(ahead[:limit]))
+            return
+        reply = refuse_early(ahead)
+        if reply is not None:
+            self._refuse(reply)
+
+    def _begin(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._reader = exchange.request.body_reader()
+        exchange.request_done = self._reader is None
+        exchange.begin()
+        if self._reader is not None and self._ahead:
+            data, self._ahead = bytes(self._ahead), b""
+            self._ahead = self._read_body(data)
+
+    def _read_body(self, data: bytes) -> bytes:
+        """Pass body bytes to the exchange; what is left belongs to the next request."""
+        reader = self._reader
+        assert reader is not None
+        try:
+            body, done, rest = reader.feed(data)
+        except FramingError as error:
+            self._fail_body(str(error))
+            return b""
+        if done:
+            self._reader = None
+        if self._exchange is not None:
+            self._exchange.body_received(body, done, trailer_of(reader))
+        elif done:
+            self._discarded()
+        return rest
+
+    def _fail_body(self, detail: str) -> None:
+        self._reader = None
+        if self._exchange is not None:
+            self._exchange.refuse(refuse("bad_request", detail))
+        else:
+            self.linger()
+
+    # Ends
+
+    def _refuse(self, reply: Reply) -> None:
+        """Answer what is not a request; nothing after it can be trusted, so the connection ends."""
+        engine = self._engine
+        engine.count_refusal(reply)
+        self.write(format_reply(reply, close=True, date=engine.sweep.date))
+        self.linger(unread=True)
+
+    def exchange_done(self, exchange: Exchange, keep: bool) -> None:
+        """The answer is written; ``keep``: the connection may serve another request."""
+        if self._exchange is not exchange:
+            return
+        self._exchange = None
+        self._release(UPSTREAM_FULL | CONNECTING)
+        if not keep or self._engine.draining:
+            self.linger()
+            return
+        options = self._engine.options
+        self.deadline = self._engine.now() + (
+            options.header_timeout_seconds if self._ahead or self._reader else options.idle_timeout_seconds
+        )
+        self._advance()
+
+    def can_discard(self) -> bool:
+        """Whether reading the rest of an unwanted body, if any, is cheaper than a new connection."""
+        if self._reader is None:
+            return True
+        withheld = self._exchange is not None and self._exchange.request.expects_continue
+        return not withheld and isinstance(self._reader, LengthReader) and self._reader.left <= MAX_DISCARD_BYTES
+
+    def _discarded(self) -> None:
+        self.deadline = self._engine.now() + self._engine.options.idle_timeout_seconds
+        self._advance()
+
+    def linger(self, *, unread: bool = False) -> None:
+        """Close; where the client may still be sending, only once it has had time to read (RFC 9112 section 9.6)."""
+        if not (unread or self._reader or self._ahead or self._holds):
+            self.transport.close()
+            return
+        self._lingering = True
+        self._reader = None
+        self._ahead = b""
+        self._holds = 0
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+            self.transport.write_eof()
+        self.deadline = self._engine.now() + LINGER_SECONDS
+
+    def reset(self) -> None:
+        """End the connection so that nobody can take what was sent for a whole answer (RFC 9112 section 8)."""
+        connected = self.transport.get_extra_info("socket")
+        if connected is not None:
+            connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
+
+    def expire(self, now: float) -> None:
+        if self._exchange is not None:
+            self._exchange.expire(now)
+        elif self._ahead and not self._lingering:
+            self._refuse(refuse("request_timeout", "the request head did not arrive in time"))
+        else:
+            self.transport.abort()
+
+    def take_ahead(self) -> bytes:
+        """What the client sent behind a request whose connection becomes a tunnel."""
+        ahead, self._ahead = bytes(self._ahead), b""
+        self._release(AHEAD)
+        return ahead
+
+    def stop_when_idle(self) -> None:
+        """Draining: an idle connection closes now, a busy one after its answer."""
+        if self._exchange is None and not self._lingering:
+            self.transport.close()

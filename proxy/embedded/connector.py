@@ -1,0 +1,98 @@
+"""Opening upstream connections: the one place where the engine resolves names and where tasks exist.
+
+Rule 1: link-local addresses (cloud metadata) are refused after resolving; the checked address is the one
+        connected to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from proxy.embedded.endpoints import Endpoint
+from proxy.embedded.options import EngineOptions
+from proxy.embedded.stats import Counters
+from proxy.embedded.tls import upstream_context
+from proxy.embedded.upstream import Owner, UpstreamConnection, take_idle
+
+
+class AddressRefusedError(OSError):
+    """The endpoint's address may not be reached."""
+
+
+class Connector:
+    """Hands connections to owners: an idle one at once, a new one when it is there."""
+
+    def __init__(self, options: EngineOptions, counters: Counters, watched: set[Any], now: Callable[[], float]) -> None:
+        self.options = options
+        self.watched = watched
+        self.now = now
+        self.open_connections = 0
+        self._counters = counters
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def connect(self, endpoint: Endpoint, owner: Owner, *, fresh: bool = False) -> None:
+        """Call ``owner.connected`` or ``owner.upstream_failed``, now or later."""
+        connection = None if fresh else take_idle(endpoint, self.watched)
+        if connection is not None:
+            owner.connected(connection)
+            return
+        task = asyncio.get_running_loop().create_task(self._open(endpoint, owner))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _open(self, endpoint: Endpoint, owner: Owner) -> None:
+        try:
+            async with asyncio.timeout(self.options.connect_timeout_seconds):
+                connection = await self._open_first(endpoint)
+        except TimeoutError:
+            seconds = self.options.connect_timeout_seconds
+            owner.upstream_failed("connect-failure", f"{endpoint.origin}: no connection within {seconds:g} seconds")
+        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError; a name that is no IDNA a ValueError
+            owner.upstream_failed("connect-failure", f"{endpoint.origin}: {_describe(error)}")
+        else:
+            self._counters.upstream_connections += 1
+            owner.connected(connection)
+
+    async def _open_first(self, endpoint: Endpoint) -> UpstreamConnection:
+        """The first of the endpoint's addresses that can be connected to."""
+        failure: OSError = OSError("the name has no address")
+        for address in await self._resolve(endpoint):
+            try:
+                return await self._open_address(endpoint, address)
+            except OSError as error:
+                failure = error
+        raise failure
+
+    async def _open_address(self, endpoint: Endpoint, address: str) -> UpstreamConnection:
+        if not self.options.allow_link_local and _is_link_local(address):
+            raise AddressRefusedError(f"{address} is a link-local address, which settings do not allow")
+        _, connection = await asyncio.get_running_loop().create_connection(
+            lambda: UpstreamConnection(self, endpoint),
+            address,
+            endpoint.port,
+            ssl=upstream_context() if endpoint.tls else None,
+            server_hostname=endpoint.host if endpoint.tls else None,
+        )
+        return connection
+
+    async def _resolve(self, endpoint: Endpoint) -> list[str]:
+        try:
+            ipaddress.ip_address(endpoint.host)
+        except ValueError:
+            found = await asyncio.get_running_loop().getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
+            return [str(entry[4][0]) for entry in found]
+        return [endpoint.host]
+
+
+def _is_link_local(address: str) -> bool:
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    mapped = getattr(parsed, "ipv4_mapped", None)
+    return bool((mapped or parsed).is_link_local)
+
+
+def _describe(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -1,0 +1,119 @@
+"""The endpoints of an upstream: whose turn it is, and who sits out for a while.
+
+Passive ejection: an endpoint that fails several times in a row is left out, twice as long each time it happens again.
+Panic threshold: never so many at once that fewer than half are left, and never the last one.
+This file performs no I/O; the clock is handed in.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from coalmine.routing.snapshot import ServedUpstream
+
+if TYPE_CHECKING:
+    from proxy.embedded.upstream import UpstreamConnection
+
+# Consecutive failures that eject. An answer of 500 to 599 is one; a refused connection counts more, because
+# it cannot be the fault of the request.
+FAILURES_TO_EJECT = 5
+COST_OF_STATUS = 1
+COST_OF_CONNECTION = 2
+# Seconds; the first ejection, doubled each time up to the longest. A service that restarts is back in seconds.
+FIRST_EJECTION = 5.0
+LONGEST_EJECTION = 300.0
+
+
+class Endpoint:
+    """One origin: its address, its idle connections (the last used first) and its health."""
+
+    __slots__ = (
+        "authority",
+        "ejected_until",
+        "ejections",
+        "failures",
+        "host",
+        "idle",
+        "origin",
+        "port",
+        "retired",
+        "tls",
+    )
+
+    def __init__(self, origin: str) -> None:
+        parts = urlsplit(origin)
+        self.origin = origin
+        self.tls = parts.scheme == "https"
+        self.host = parts.hostname or ""
+        self.port = parts.port or (443 if self.tls else 80)
+        self.authority = parts.netloc.encode("ascii", "replace")
+        self.idle: list[UpstreamConnection] = []
+        self.retired = False  # no longer configured: connections are not kept
+        self.failures = 0
+        self.ejections = 0
+        self.ejected_until = 0.0
+
+    def retire(self) -> None:
+        """Close what idles; requests in flight finish."""
+        self.retired = True
+        for connection in list(self.idle):
+            connection.close()
+
+
+class Cluster:
+    """The endpoints of one upstream, taken in turn."""
+
+    __slots__ = ("_turn", "endpoints", "name")
+
+    def __init__(self, name: str, endpoints: list[Endpoint]) -> None:
+        self.name = name
+        self.endpoints = endpoints
+        self._turn = 0
+
+    def pick(self, now: float, avoid: Endpoint | None = None) -> Endpoint:
+        """The next healthy endpoint, ``avoid`` (where the last try failed) only when there is no other."""
+        endpoints = self.endpoints
+        if len(endpoints) == 1:
+            return endpoints[0]
+        self._turn += 1
+        ring = [endpoints[(self._turn + step) % len(endpoints)] for step in range(len(endpoints))]
+        healthy = [endpoint for endpoint in ring if endpoint.ejected_until <= now]
+        return next((endpoint for endpoint in healthy if endpoint is not avoid), ring[0])
+
+    def succeeded(self, endpoint: Endpoint) -> None:
+        endpoint.failures = 0
+
+    def failed(self, endpoint: Endpoint, cost: int, now: float) -> bool:
+        """Count a failure; whether it ejected the endpoint."""
+        endpoint.failures += cost
+        if endpoint.failures < FAILURES_TO_EJECT or endpoint.ejected_until > now or not self._can_spare_one(now):
+            return False
+        if now - endpoint.ejected_until > LONGEST_EJECTION:
+            endpoint.ejections = 0
+        endpoint.ejected_until = now + min(FIRST_EJECTION * 2**endpoint.ejections, LONGEST_EJECTION)
+        endpoint.ejections += 1
+        endpoint.failures = FAILURES_TO_EJECT - 1  # once back, one more failure is enough
+        return True
+
+    def _can_spare_one(self, now: float) -> bool:
+        ejected = sum(endpoint.ejected_until > now for endpoint in self.endpoints)
+        return (ejected + 1) * 2 <= len(self.endpoints)
+
+
+def update_clusters(old: dict[str, Cluster], upstreams: tuple[ServedUpstream, ...]) -> dict[str, Cluster]:
+    """The clusters of a new snapshot; endpoints that stay keep their connections and their health."""
+    new = {upstream.name: _update_cluster(old.get(upstream.name), upstream) for upstream in upstreams}
+    kept = {endpoint for cluster in new.values() for endpoint in cluster.endpoints}
+    for cluster in old.values():
+        for endpoint in cluster.endpoints:
+            if endpoint not in kept:
+                endpoint.retire()
+    return new
+
+
+def _update_cluster(old: Cluster | None, upstream: ServedUpstream) -> Cluster:
+    known = {endpoint.origin: endpoint for endpoint in old.endpoints} if old else {}
+    if old is not None and tuple(known) == upstream.endpoints:
+        return old
+    return Cluster(upstream.name, [known.get(origin) or Endpoint(origin) for origin in upstream.endpoints])

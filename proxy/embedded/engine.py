@@ -1,0 +1,208 @@
+"""The embedded engine: serves a snapshot over HTTP/1.1 on one event loop.
+
+Rule 1: a snapshot is compiled whole, then served by one assignment; requests in flight keep the one they began with.
+Rule 2: nothing here waits: all work hangs on callbacks of the protocol objects.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from coalmine.routing.decision import Reply
+from coalmine.routing.snapshot import EMPTY, Snapshot
+from coalmine.routing.table import RouteTable
+from proxy.embedded.access_log import AccessLog
+from proxy.embedded.client import ClientConnection
+from proxy.embedded.connector import Connector
+from proxy.embedded.endpoints import Cluster, Endpoint, update_clusters
+from proxy.embedded.exchange import Exchange
+from proxy.embedded.options import EngineOptions
+from proxy.embedded.stats import Labels, Stats
+from proxy.embedded.timeouts import Sweep
+
+# Connections beyond the limit that may stand around at once to be told so; more than these are dropped unheard.
+MAX_TURNED_AWAY = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What one snapshot became; replaced as a whole."""
+
+    version: str
+    table: RouteTable
+    clusters: dict[str, Cluster]
+
+
+class Engine:
+    """``draw`` gives chance in [0, 1), ``now`` a monotonic time in seconds."""
+
+    def __init__(
+        self,
+        options: EngineOptions | None = None,
+        *,
+        draw: Callable[[], float] = random.random,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.options = options or EngineOptions()
+        self.draw = draw
+        self.now = now
+        self.draining = False
+        self.stats_store = Stats()
+        self.counters = self.stats_store.counters
+        self.sweep = Sweep(now)
+        self.connector = Connector(self.options, self.counters, self.sweep.watched, now)
+        self.served = Served(EMPTY.version, RouteTable.compile(EMPTY), {})
+        self._clients: set[ClientConnection] = set()
+        self._turned_away: set[ClientConnection] = set()
+        self._servers: list[asyncio.Server] = []
+        self._log = AccessLog(self.options.access_log, self.counters) if self.options.access_log is not None else None
+        # Unique without asking the kernel each time: chance per process, then a count.
+        self._id_prefix = os.urandom(8).hex()
+        self._id_count = 0
+
+    # The contract
+
+    def apply(self, snapshot: Snapshot) -> None:
+        """Serve ``snapshot`` from the next request on."""
+        if snapshot.version == self.served.version:
+            return
+        table = RouteTable.compile(snapshot)
+        clusters = update_clusters(self.served.clusters, snapshot.upstreams)
+        self.served = Served(snapshot.version, table, clusters)
+        self.stats_store.fold(
+            {(service.name, route.name) for service in snapshot.virtual_services for route in service.routes}
+        )
+
+    async def serve(self, sock: socket.socket) -> None:
+        """Accept connections on ``sock``, a bound stream socket; returns once it does."""
+        loop = asyncio.get_running_loop()
+        self.sweep.start(loop)
+        self._servers.append(await loop.create_server(lambda: ClientConnection(self), sock=sock, backlog=4096))
+
+    async def drain(self, grace_seconds: float) -> None:
+        """Accept nothing more, let requests in flight finish, then end what is left."""
+        self.draining = True
+        for server in self._servers:
+            server.close()
+        for client in list(self._clients):
+            client.stop_when_idle()
+        end = self.now() + grace_seconds
+        while self._clients and self.now() < end:  # noqa: ASYNC110  stopping is rare, counting leavers is not
+            await asyncio.sleep(0.02)
+        for client in list(self._clients):
+            client.transport.abort()
+        self._close_upstreams()
+        await asyncio.sleep(0)
+        self.sweep.stop()
+        if self._log is not None:
+            self._log.close()
+
+    def stats(self) -> dict[str, Any]:
+        """Plain data; every number under ``requests`` and ``counters`` adds up across workers."""
+        clusters = self.served.clusters.values()
+        now = self.now()
+        return {
+            "version": self.served.version,
+            "requests": self.stats_store.dump(),
+            "gauges": {
+                "client_connections": len(self._clients),
+                "upstream_connections": self.connector.open_connections,
+                "upstream_connections_idle": sum(len(e.idle) for cluster in clusters for e in cluster.endpoints),
+                "endpoints_ejected": sum(e.ejected_until > now for cluster in clusters for e in cluster.endpoints),
+            },
+            "counters": self.counters.dump(),
+        }
+
+    # For the connections
+
+    def admit(self, client: ClientConnection) -> bool:
+        """Count a new connection; False: there are too many, tell it so."""
+        self.counters.connections += 1
+        if len(self._clients) < self.options.max_connections:
+            self._clients.add(client)
+            self.sweep.watched.add(client)
+            return True
+        self.counters.connections_refused += 1
+        if len(self._turned_away) < MAX_TURNED_AWAY:
+            self._turned_away.add(client)
+            self.sweep.watched.add(client)
+        else:
+            client.transport.abort()
+        return False
+
+    def leave(self, client: ClientConnection) -> None:
+        self._clients.discard(client)
+        self._turned_away.discard(client)
+        self.sweep.watched.discard(client)
+
+    def new_request_id(self) -> bytes:
+        self._id_count += 1
+        return b"%b%012x" % (self._id_prefix.encode(), self._id_count)
+
+    def count_failure(self, cluster: Cluster, endpoint: Endpoint, cost: int) -> None:
+        if cluster.failed(endpoint, cost, self.now()):
+            self.counters.ejections += 1
+
+    def count_refusal(self, reply: Reply) -> None:
+        """A message that is not a request has no route, so it is counted by its status alone."""
+        self.counters.bad_requests += 1
+        self.stats_store.find(("", "", "", "", reply.status)).add(0.0)
+
+    def record(self, exchange: Exchange) -> None:
+        """Count a finished exchange."""
+        seconds = self.now() - exchange.started
+        series = self.stats_store.find(_labels(exchange))
+        series.add(seconds)
+        if exchange.upstream_seconds is not None:
+            series.add_upstream(exchange.upstream_seconds)
+        if self._log is not None:
+            self._log.add(_log_entry(exchange, seconds))
+
+    def _close_upstreams(self) -> None:
+        for cluster in self.served.clusters.values():
+            for endpoint in cluster.endpoints:
+                endpoint.retire()
+
+
+def _labels(exchange: Exchange) -> Labels:
+    forward = exchange.forward
+    if forward is not None:
+        route, destination = forward.route.definition, forward.destination
+        return route.virtual_service, route.name, destination.function or "", destination.upstream, exchange.status
+    reply = exchange.reply
+    if reply is None or reply.route is None:
+        return "", "", "", "", exchange.status
+    route = reply.route.definition
+    if reply.destination is None:
+        return route.virtual_service, route.name, "", "", reply.status
+    function, upstream = reply.destination.function or "", reply.destination.upstream
+    return route.virtual_service, route.name, function, upstream, reply.status
+
+
+def _log_entry(exchange: Exchange, seconds: float) -> dict[str, Any]:
+    request = exchange.request
+    service, route, function, upstream, status = _labels(exchange)
+    return {
+        "method": request.method,
+        "host": request.host,
+        "path": request.path,
+        "query": request.query,
+        "source": request.source,
+        "status": status,
+        "seconds": round(seconds, 6),
+        "upstream_seconds": None if exchange.upstream_seconds is None else round(exchange.upstream_seconds, 6),
+        "virtual_service": service,
+        "route": route,
+        "function": function,
+        "upstream": upstream,
+        "endpoint": exchange.endpoint.origin if exchange.endpoint is not None else None,
+        "code": exchange.reply.code if exchange.reply is not None else None,
+        "request_id": exchange.request.request_id.decode("ascii"),
+    }

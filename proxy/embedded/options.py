@@ -1,0 +1,55 @@
+"""What the engine may be told, and the limits nobody needs to tell it. This file performs no I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from coalmine.settings import Settings
+
+# A request target longer than this is no address any more; nginx and Apache stop at 8 KB.
+MAX_TARGET_BYTES = 16_384
+# Real requests have 10 to 40 fields; parsing cost grows with their number, so it ends somewhere.
+MAX_FIELDS = 256
+# What a client may have sent ahead (pipelined requests, bytes behind an upgrade) before it has to wait.
+MAX_AHEAD_BYTES = 65_536
+# As much of a request body is kept until the answer begins, so that a retry or a mirror can send it again.
+MAX_REPLAY_BYTES = 65_536
+# A body nobody wants is read up to here to keep the connection; beyond, closing is cheaper.
+MAX_DISCARD_BYTES = 262_144
+# After an answer that leaves the request unread the client gets this long to read it before the connection goes
+# (RFC 9112 section 9.6: closing at once would reset it and lose the answer).
+LINGER_SECONDS = 3.0
+# Shorter than the keep-alive of common servers (Node and uvicorn 5 s, nginx 75 s) costs nothing but a handshake;
+# a server that announces less (Keep-Alive: timeout=5) is believed.
+UPSTREAM_IDLE_SECONDS = 55.0
+# Connections kept idle per endpoint and worker.
+MAX_IDLE_PER_ENDPOINT = 256
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """Limits of one worker, as ``coalmine.settings`` explains them; ``access_log`` is a file descriptor or None."""
+
+    max_header_bytes: int = 65_536
+    max_read_body_bytes: int = 1_048_576
+    header_timeout_seconds: float = 30.0
+    idle_timeout_seconds: float = 75.0
+    upstream_timeout_seconds: float = 60.0
+    connect_timeout_seconds: float = 5.0
+    max_connections: int = 10_000
+    allow_link_local: bool = False
+    access_log: int | None = None
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> EngineOptions:
+        return cls(
+            max_header_bytes=settings.max_header_bytes,
+            max_read_body_bytes=settings.max_read_body_bytes,
+            header_timeout_seconds=settings.header_timeout_seconds,
+            idle_timeout_seconds=settings.idle_timeout_seconds,
+            upstream_timeout_seconds=settings.upstream_timeout_seconds,
+            connect_timeout_seconds=settings.connect_timeout_seconds,
+            max_connections=settings.max_connections,
+            allow_link_local=settings.allow_link_local,
+            access_log=1 if settings.access_log else None,
+        )

@@ -1,0 +1,47 @@
+"""The gateway's own answers, as bytes. This file performs no I/O; the date is handed in."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from coalmine.errors import CODES
+from coalmine.routing.decision import Reply
+from coalmine.routing.problem import problem_body
+from proxy.embedded.headers import UNTOUCHABLE, edit_fields, format_field
+
+# Codes after which trying again makes sense, and when (RFC 9110 section 10.2.3, RFC 6585).
+RETRY_AFTER_SECONDS = {"overloaded": 1, "draining": 1, "function_unknown": 5}
+REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+def make_reply(code: str, detail: str = "") -> Reply:
+    return Reply(CODES[code].status, code, detail or CODES[code].title)
+
+
+def format_reply(
+    reply: Reply, *, instance: str = "", verb: bytes = b"", close: bool = False, keep: bool = False, date: bytes = b""
+) -> bytes:
+    """``close`` says that the connection ends; ``keep`` tells an HTTP/1.0 client that it does not."""
+    body = problem_body(reply, instance) if reply.code else reply.body
+    fields = b"".join(format_field(*pair) for pair in reply.headers if pair[0].lower().encode() not in UNTOUCHABLE)
+    if reply.code:
+        fields += b"\r\nContent-Type: application/problem+json"
+        if reply.code in RETRY_AFTER_SECONDS:
+            fields += b"\r\nRetry-After: %d" % RETRY_AFTER_SECONDS[reply.code]
+    if reply.route is not None:
+        fields = edit_fields(fields, reply.route.definition.response_headers)
+    fields += b"\r\nDate: " + date + framing(reply.status, len(body)) + connection(close, keep)
+    head = b"HTTP/1.1 %d %b%b\r\n\r\n" % (reply.status, REASONS.get(reply.status, b""), fields)
+    return head if verb == b"HEAD" or reply.status in (204, 304) else head + body
+
+
+def framing(status: int, length: int) -> bytes:
+    # RFC 9110 section 8.6: none in 204; in 304 it would have to be that of the 200.
+    return b"" if status in (204, 304) else b"\r\nContent-Length: %d" % length
+
+
+def connection(close: bool, keep: bool) -> bytes:
+    if close:
+        return b"\r\nConnection: close"
+    return b"\r\nConnection: keep-alive" if keep else b""

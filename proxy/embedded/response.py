@@ -1,0 +1,118 @@
+"""Reading a response head: ``parse_response`` gives a Response or raises FramingError; as strict as for requests.
+
+This file performs no I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from proxy.embedded import grammar
+from proxy.embedded.body import BodyReader, ChunkedReader, CloseReader, FramingError, LengthReader
+from proxy.embedded.headers import READ_FROM_RESPONSES, compile_scan, remove_listed
+from proxy.embedded.options import MAX_FIELDS
+from proxy.embedded.request import split_list
+
+_SCAN = compile_scan(READ_FROM_RESPONSES)
+
+
+class Response:
+    """A response head; ``fields`` is the block without those in READ_FROM_RESPONSES."""
+
+    status = 0
+    reason = b""
+    fields = b""
+    minor = 1
+    length: int | None = None
+    chunked = False
+    close = False
+    keep_alive = False
+    idle_seconds: int | None = None  # what Keep-Alive: timeout= announces
+    upgrade = b""
+    listed: tuple[bytes, ...] = ()
+
+    def body_reader(self, verb: bytes) -> BodyReader | None:
+        """RFC 9112 section 6.3; None: there is no body."""
+        if verb == b"HEAD" or self.status in (204, 304):
+            return None
+        if self.chunked:
+            return ChunkedReader()
+        if self.length is not None:
+            return LengthReader(self.length) if self.length else None
+        return CloseReader()
+
+    @property
+    def persistent(self) -> bool:
+        return not self.close and (self.minor > 0 or self.keep_alive)
+
+
+def parse_response(raw: bytes) -> Response:
+    """``raw`` is one head, its empty line included."""
+    match = grammar.RESPONSE_HEAD.fullmatch(raw)
+    if match is None:
+        raise FramingError("the response head is not valid HTTP/1.1")
+    minor, status, reason, block = match.groups()
+    response = Response()
+    response.status = int(status)
+    response.reason = reason or b""
+    if minor == b"0":
+        response.minor = 0
+    for name, value in _SCAN.findall(block):
+        _READERS[name.lower()](response, value)
+    response.fields = remove_listed(_SCAN.sub(b"", block), response.listed)
+    _check_framing(response, block)
+    return response
+
+
+def _check_framing(response: Response, block: bytes) -> None:
+    if response.chunked and (response.length is not None or response.minor == 0):
+        raise FramingError("Transfer-Encoding stands beside Content-Length, or in HTTP/1.0")
+    if block.count(b"\r\n") > MAX_FIELDS:
+        raise FramingError("the response has too many header fields")
+
+
+def _read_length(response: Response, value: bytes) -> None:
+    if response.length is not None or not grammar.LENGTH.fullmatch(value.rstrip(b" \t")):
+        raise FramingError("Content-Length stands twice or is not a number of bytes")
+    response.length = int(value)
+
+
+def _read_transfer_encoding(response: Response, value: bytes) -> None:
+    if response.chunked or value.rstrip(b" \t").lower() != b"chunked":
+        raise FramingError("the only Transfer-Encoding understood is a single chunked")
+    response.chunked = True
+
+
+def _read_connection(response: Response, value: bytes) -> None:
+    for option in split_list(value):
+        if option == b"close":
+            response.close = True
+        elif option == b"keep-alive":
+            response.keep_alive = True
+        else:
+            response.listed += (option,)
+
+
+def _read_keep_alive(response: Response, value: bytes) -> None:
+    for parameter in split_list(value):
+        name, _, number = parameter.partition(b"=")
+        if name == b"timeout" and number.isdigit() and len(number) < 6:
+            response.idle_seconds = int(number)
+
+
+def _read_upgrade(response: Response, value: bytes) -> None:
+    response.upgrade = value.strip(b" \t").lower()
+
+
+def _ignore(response: Response, value: bytes) -> None:
+    return
+
+
+_READERS: dict[bytes, Callable[[Response, bytes], None]] = {
+    **dict.fromkeys(READ_FROM_RESPONSES, _ignore),
+    b"content-length": _read_length,
+    b"transfer-encoding": _read_transfer_encoding,
+    b"connection": _read_connection,
+    b"keep-alive": _read_keep_alive,
+    b"upgrade": _read_upgrade,
+}

@@ -1,0 +1,268 @@
+"""The protocol object of one upstream connection.
+
+Rule 1: a connection serves one owner at a time; between owners it idles in its endpoint's list, last used first.
+Rule 2: bytes that nobody asked for end the connection: they could become the answer to somebody else's request.
+Rule 3: what this object learns it tells its owner at once; it buffers nothing but an incomplete head.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal, Protocol, cast
+
+from proxy.embedded.body import BodyReader, CloseReader, FramingError, trailer_of
+from proxy.embedded.options import MAX_IDLE_PER_ENDPOINT, UPSTREAM_IDLE_SECONDS
+from proxy.embedded.response import Response, parse_response
+
+if TYPE_CHECKING:
+    from proxy.embedded.connector import Connector
+    from proxy.embedded.endpoints import Endpoint
+
+# Why an upstream did not answer; the names of RetryCondition where there is one.
+Failure = Literal["connect-failure", "reset", "timeout", "protocol"]
+
+_ANSWER_BEGINS = b"HTTP/1."
+
+
+class Owner(Protocol):
+    """Who uses a connection: an exchange, or the copy of one."""
+
+    request_done: bool  # the whole request has been written
+
+    def connected(self, connection: UpstreamConnection) -> None: ...
+    def interim_received(self, response: Response) -> None: ...
+    def response_started(self, response: Response, body: bytes, done: bool, trailer: bytes) -> None: ...
+    def response_continued(self, body: bytes, done: bool, trailer: bytes) -> None: ...
+    def response_done(self) -> None: ...
+    def tunnel_opened(self, response: Response, data: bytes) -> None: ...
+    def tunnel_received(self, data: bytes) -> None: ...
+    def upstream_failed(self, failure: Failure, detail: str) -> None: ...
+    def upstream_full(self) -> None: ...
+    def upstream_drained(self) -> None: ...
+
+
+class UpstreamConnection(asyncio.Protocol):
+    __slots__ = (
+        "_buffer",
+        "_connector",
+        "_idle_seconds",
+        "_on_data",
+        "_persistent",
+        "_reader",
+        "_verb",
+        "answered",
+        "deadline",
+        "endpoint",
+        "owner",
+        "reused",
+        "transport",
+        "write",
+    )
+
+    transport: asyncio.Transport
+    write: Callable[[bytes], None]
+
+    def __init__(self, connector: Connector, endpoint: Endpoint) -> None:
+        self._connector = connector
+        self.endpoint = endpoint
+        self.owner: Owner | None = None
+        self._buffer = b""
+        self._reader: BodyReader | None = None
+        self._verb = b""
+        self._persistent = False
+        self._idle_seconds = UPSTREAM_IDLE_SECONDS
+        self._on_data = self._refuse_data
+        self.answered = False  # a byte of the answer has come
+        self.reused = False  # it has served before, so its end may be old news
+        self.deadline = 0.0
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self.write = self.transport.write
+        self._connector.open_connections += 1
+
+    def data_received(self, data: bytes) -> None:
+        self._on_data(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connector.open_connections -= 1
+        owner = self._leave()
+        if owner is None:
+            return
+        if exc is None and isinstance(self._reader, CloseReader):
+            owner.response_continued(b"", True, b"")
+            owner.response_done()
+        else:
+            owner.upstream_failed("reset", "the upstream closed the connection before its answer was complete")
+
+    def pause_writing(self) -> None:
+        if self.owner is not None:
+            self.owner.upstream_full()
+
+    def resume_writing(self) -> None:
+        if self.owner is not None:
+            self.owner.upstream_drained()
+
+    # Use
+
+    def send(self, owner: Owner, verb: bytes, data: bytes) -> None:
+        """Begin a request; the rest of its body follows by ``write``."""
+        self.owner = owner
+        self._verb = verb
+        self.answered = False
+        self._reader = None
+        self._on_data = self._read_head
+        self.write(data)
+
+    def close(self) -> None:
+        """Give the connection up; the owner hears nothing more."""
+        self._leave()
+        self.transport.close()
+
+    def abort(self) -> None:
+        """As ``close``, without sending what is still buffered: the upstream must not take it for a whole request."""
+        self._leave()
+        self.transport.abort()
+
+    def expire(self, now: float) -> None:
+        self.close()
+
+    def pause(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.pause_reading()
+
+    def resume(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    # Reading
+
+    def _refuse_data(self, data: bytes) -> None:
+        self.close()
+
+    def _read_head(self, data: bytes) -> None:
+        self.answered = True
+        if self._buffer:
+            data = self._buffer + data
+            self._buffer = b""
+        try:
+            end = data.find(b"\r\n\r\n")
+            if end < 0:
+                self._keep_partial_head(data)
+                return
+            response = parse_response(data[: end + 4])
+            self._take_head(response, data[end + 4 :])
+        except FramingError as error:
+            self._fail(str(error))
+
+    def _keep_partial_head(self, data: bytes) -> None:
+        if data[:7] != _ANSWER_BEGINS[: len(data)]:
+            raise FramingError("the upstream's answer is not HTTP/1.1")
+        if len(data) > self._connector.options.max_header_bytes:
+            raise FramingError("the response head is larger than this gateway accepts")
+        self._buffer = data
+
+    def _take_head(self, response: Response, data: bytes) -> None:
+        owner = self.owner
+        assert owner is not None
+        if response.status < 200:
+            self._take_interim(owner, response, data)
+            return
+        self._persistent = response.persistent
+        if response.idle_seconds is not None:
+            # One second for the way there: better to open a connection too many than to write into a closing one.
+            self._idle_seconds = min(UPSTREAM_IDLE_SECONDS, response.idle_seconds - 1.0)
+        reader = self._reader = response.body_reader(self._verb)
+        if reader is None:
+            self._persistent &= not data
+            owner.response_started(response, b"", True, b"")
+            self._finish(owner)
+            return
+        body, done, rest = reader.feed(data) if data else (b"", False, b"")
+        self._on_data = self._read_body
+        self._persistent &= not rest
+        owner.response_started(response, body, done, trailer_of(reader) if done else b"")
+        if done:
+            self._finish(owner)
+
+    def _take_interim(self, owner: Owner, response: Response, data: bytes) -> None:
+        """RFC 9110 section 15.2: any number of interim responses, then the final one; 101 ends HTTP here."""
+        if response.status == 101:
+            self._on_data = owner.tunnel_received
+            owner.tunnel_opened(response, data)
+            return
+        owner.interim_received(response)
+        if data and self.owner is owner:
+            self._read_head(data)
+
+    def _read_body(self, data: bytes) -> None:
+        reader, owner = self._reader, self.owner
+        assert reader is not None and owner is not None
+        try:
+            body, done, rest = reader.feed(data)
+        except FramingError as error:
+            self._fail(str(error))
+            return
+        if done:
+            self._persistent &= not rest
+            owner.response_continued(body, True, trailer_of(reader))
+            self._finish(owner)
+        else:
+            owner.response_continued(body, False, b"")
+
+    def _fail(self, detail: str) -> None:
+        owner = self._leave()
+        self.transport.abort()
+        if owner is not None:
+            owner.upstream_failed("protocol", detail)
+
+    # Coming and going
+
+    def _finish(self, owner: Owner) -> None:
+        """The answer is complete: first the connection is free again, then the owner goes on."""
+        if self.owner is owner:
+            self.owner = None
+            self._on_data = self._refuse_data
+            if self._persistent and owner.request_done and self._idle_seconds > 0 and self._has_room():
+                self._idle()
+            else:
+                self.transport.close()
+            owner.response_done()
+
+    def _has_room(self) -> bool:
+        endpoint = self.endpoint
+        return not (endpoint.retired or self.transport.is_closing() or len(endpoint.idle) >= MAX_IDLE_PER_ENDPOINT)
+
+    def _idle(self) -> None:
+        self.reused = True
+        self.deadline = self._connector.now() + self._idle_seconds
+        self.endpoint.idle.append(self)
+        self._connector.watched.add(self)
+
+    def put_back(self) -> None:
+        """A connection whose owner was gone before it was made."""
+        if self._has_room():
+            self._idle()
+        else:
+            self.close()
+
+    def _leave(self) -> Owner | None:
+        owner, self.owner = self.owner, None
+        self._on_data = self._refuse_data
+        if self in self._connector.watched:
+            self._connector.watched.discard(self)
+            self.endpoint.idle.remove(self)
+        return owner
+
+
+def take_idle(endpoint: Endpoint, watched: set[UpstreamConnection]) -> UpstreamConnection | None:
+    """The connection used last: the least likely to be closed by the other side, and the others can time out."""
+    while endpoint.idle:
+        connection = endpoint.idle.pop()
+        watched.discard(connection)
+        if not connection.transport.is_closing():
+            return connection
+    return None
