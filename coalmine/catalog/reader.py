@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from sqlalchemy import ColumnElement, exists, func, tuple_
+from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
 from coalmine.catalog.documents import read_document
@@ -30,8 +31,13 @@ from coalmine.errors import NotFoundError, nearest
 from coalmine.model import Definition, Definitions, Document, Function, ProbeReport, Route, Upstream, VirtualService
 from coalmine.model.canary import Canary
 
+_BATCH = 500  # keys in one query: SQLite takes 32,766 parameters
+
 Kind = Literal["upstream", "virtual_service", "route"]
 D = TypeVar("D", bound=Definition)
+# By model: key and seal of every definition that the last load gave out. A seal tells one content from another, so
+# that what a transaction remembers is right even where it is rolled back.
+Memory = dict[type[Definition], dict[tuple[str, ...], tuple[str, Any]]]
 NamedRow = UpstreamRow | VirtualServiceRow | RouteRow | CanaryRow
 
 _ROWS: dict[str, type[NamedRow]] = {
@@ -45,9 +51,10 @@ _ROWS: dict[str, type[NamedRow]] = {
 class Reader:
     """Everything that can be asked, as of the moment of the first question. ``get_*`` raises NotFoundError."""
 
-    def __init__(self, session: Session, path: Path) -> None:
+    def __init__(self, session: Session, path: Path, memory: Memory | None = None) -> None:
         self._session = session
         self._path = path
+        self._memory: Memory = {} if memory is None else memory
 
     # Upstreams, virtual services, routes -------------------------------------------------------------
 
@@ -167,12 +174,12 @@ class Reader:
 
     def find_report(self, upstream: str) -> ProbeReport | None:
         row = self._session.get(ReportRow, upstream) if is_storable(upstream) else None
-        return None if row is None else self._parse(ProbeReport, row, f"the report of {upstream}")
+        return None if row is None else self._parse(ProbeReport, row.document, row.seal, f"the report of {upstream}")
 
     def documents_of(self, upstream: str) -> tuple[Document, ...]:
         query = select(DocumentRow).where(DocumentRow.upstream == upstream).order_by(DocumentRow.url)
         rows = self._session.exec(query) if is_storable(upstream) else ()
-        return tuple(self._parse(Document, row, f"the document of {upstream}") for row in rows)
+        return tuple(self._parse(Document, row.document, row.seal, f"the document of {upstream}") for row in rows)
 
     # Canaries ----------------------------------------------------------------------------------------
 
@@ -196,14 +203,44 @@ class Reader:
         )
 
     def _all(self, row: type[NamedRow], model: type[D], order: Any) -> tuple[D, ...]:
-        return tuple(self._named(model, found) for found in self._session.exec(select(row).order_by(order)))
+        return self._changed(row, model, select(row.name, row.seal).order_by(order), ("name",))
 
     def _functions(self, everything: bool) -> tuple[Function, ...]:
-        query = select(FunctionRow).order_by(FunctionRow.upstream, FunctionRow.name)
-        if not everything:
-            used = select(RouteUseRow.upstream, RouteUseRow.function)
-            query = query.where(tuple_(col(FunctionRow.upstream), col(FunctionRow.name)).in_(used))
-        return tuple(self._function(row) for row in self._session.exec(query))
+        if everything:
+            rows = self._session.exec(select(FunctionRow).order_by(FunctionRow.upstream, FunctionRow.name))
+            return tuple(self._function(row) for row in rows)
+        uses = select(RouteUseRow.upstream, RouteUseRow.function)
+        columns = select(FunctionRow.upstream, FunctionRow.name, FunctionRow.state, FunctionRow.seal)
+        used = columns.where(tuple_(col(FunctionRow.upstream), col(FunctionRow.name)).in_(uses))
+        ordered = used.order_by(FunctionRow.upstream, FunctionRow.name)
+        return self._changed(FunctionRow, Function, ordered, ("upstream", "name", "state"))
+
+    def _changed(self, row: type[Any], model: type[D], query: Any, columns: tuple[str, ...]) -> tuple[D, ...]:
+        """What ``query`` (``columns`` and seal) lists; what has not changed since the last load is not read again."""
+        known = self._memory.get(model, {})
+        listed = {tuple(key): seal for *key, seal in self._session.exec(query)}
+        missing = [key for key, seal in listed.items() if key not in known or known[key][0] != seal]
+        read = self._read(row, model, columns, missing)
+        loaded = {key: read[key] if key in read else known[key] for key in listed}
+        self._memory[model] = loaded
+        return tuple(definition for _, definition in loaded.values())
+
+    def _read(
+        self, row: type[Any], model: type[D], columns: tuple[str, ...], keys: list[tuple[str, ...]]
+    ) -> dict[tuple[str, ...], tuple[str, D]]:
+        """Seal and definition by key."""
+        read: dict[tuple[str, ...], tuple[str, D]] = {}
+        key = [getattr(row, column) for column in columns]
+        for start in range(0, len(keys), _BATCH):
+            batch = tuple_(*key).in_(keys[start : start + _BATCH])
+            for *values, seal, document in self._rows([*key, row.seal, row.document], batch):
+                named = dict(zip(columns, values, strict=True))
+                where = f"{model.__name__} {'/'.join(values)}"
+                read[tuple(values)] = seal, self._parse(model, document, seal, where, **named)
+        return read
+
+    def _rows(self, columns: list[Any], condition: Any) -> Any:
+        return self._session.connection().execute(core_select(*columns).where(condition))
 
     def _pending(self) -> frozenset[str]:
         known = select(ReportRow.upstream).where(ReportRow.was_read == 1)
@@ -254,14 +291,15 @@ class Reader:
         return Page(tuple(parse(found) for found in rows[:limit]), write_cursor(last) if last else None, total)
 
     def _named(self, model: type[D], row: Any) -> D:
-        return self._parse(model, row, f"{model.__name__} {row.name}", name=row.name)
+        return self._parse(model, row.document, row.seal, f"{model.__name__} {row.name}", name=row.name)
 
     def _function(self, row: FunctionRow) -> Function:
-        where = f"the function {row.name} of {row.upstream}"
-        return self._parse(Function, row, where, upstream=row.upstream, name=row.name, state=row.state)
+        where = f"Function {row.upstream}/{row.name}"
+        columns = {"upstream": row.upstream, "name": row.name, "state": row.state}
+        return self._parse(Function, row.document, row.seal, where, **columns)
 
-    def _parse(self, model: type[D], row: Any, where: str, **columns: str) -> D:
-        definition = read_document(model, row.document, row.seal, lambda why: damaged(self._path, where, why))
+    def _parse(self, model: type[D], document: str, seal: str, where: str, **columns: str) -> D:
+        definition = read_document(model, document, seal, lambda why: damaged(self._path, where, why))
         if any(getattr(definition, column) != value for column, value in columns.items()):
             raise damaged(self._path, where, "its columns and its document differ")
         return definition

@@ -16,7 +16,7 @@ from sqlmodel import Session
 from coalmine.catalog.engine import database_path, open_engine
 from coalmine.catalog.faults import translated
 from coalmine.catalog.migrate import migrate
-from coalmine.catalog.reader import Reader
+from coalmine.catalog.reader import Memory, Reader
 from coalmine.catalog.writer import Writer
 from coalmine.errors import CatalogError
 
@@ -30,6 +30,7 @@ class Catalog:
         self.path = database_path(url)
         self._engine = open_engine(self.path)
         self._lock = threading.Lock()
+        self._memory: Memory = {}
         self._identity: tuple[int, int] | None = None
 
     def migrate(self) -> None:
@@ -44,7 +45,7 @@ class Catalog:
     @contextmanager
     def read(self) -> Iterator[Reader]:
         with translated(self.path), self._engine.connect() as connection, Session(connection) as session:
-            yield Reader(session, self.path)
+            yield Reader(session, self.path, self._memory)
 
     @contextmanager
     def write(self) -> Iterator[Writer]:
@@ -59,7 +60,7 @@ class Catalog:
                 connection.begin() as transaction,
                 Session(connection) as session,
             ):
-                writer = Writer(session, self.path)
+                writer = Writer(session, self.path, self._memory)
                 yield writer
                 if writer.rolled_back:
                     transaction.rollback()

@@ -16,7 +16,7 @@ from sqlmodel import Session, col, select
 
 from coalmine.catalog.documents import write_document
 from coalmine.catalog.paging import search_text, tag_text
-from coalmine.catalog.reader import NamedRow, Reader, is_storable
+from coalmine.catalog.reader import Memory, NamedRow, Reader, is_storable
 from coalmine.catalog.rows import (
     CanaryRow,
     DocumentRow,
@@ -35,8 +35,8 @@ from coalmine.model.canary import Canary
 class Writer(Reader):
     """``put_*`` tells whether the object is new, ``delete_*`` whether there was one."""
 
-    def __init__(self, session: Session, path: Path) -> None:
-        super().__init__(session, path)
+    def __init__(self, session: Session, path: Path, memory: Memory | None = None) -> None:
+        super().__init__(session, path, memory)
         self.rolled_back = False
 
     def rollback(self) -> None:

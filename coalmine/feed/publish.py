@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from coalmine.feed.snapshot_file import write_snapshot_file
 from coalmine.feed.stats import Stats, merge_stats
 from coalmine.model import Definitions
+from coalmine.routing.build import build_snapshot
 from coalmine.routing.snapshot import EMPTY, Snapshot, dump_snapshot
 
 if TYPE_CHECKING:
@@ -31,12 +32,6 @@ Build = Callable[[Definitions], Snapshot]
 Subscriber = Callable[[Snapshot], None]
 
 
-def build_by_routing(definitions: Definitions) -> Snapshot:
-    from coalmine.routing.build import build_snapshot
-
-    return build_snapshot(definitions)
-
-
 class SnapshotFeed:
     """``load`` gives the definitions of this moment; ``server`` None: nobody is told but subscribers."""
 
@@ -46,7 +41,7 @@ class SnapshotFeed:
         *,
         snapshot_file: Path | None = None,
         server: FeedServer | None = None,
-        build: Build = build_by_routing,
+        build: Build = build_snapshot,
     ) -> None:
         self.current: Snapshot = EMPTY
         self.published = False

@@ -138,6 +138,27 @@ def test_definitions_hold_the_functions_that_routes_use_or_all(catalog: Catalog)
     assert [found.name for found in some.upstreams] == ["u"]
 
 
+def test_loading_again_reads_only_what_changed_and_nothing_that_was_undone(catalog: Catalog) -> None:
+    with catalog.write() as writer:
+        for number in range(3):
+            writer.put_route(route(f"r{number}"))
+    with catalog.read() as reader:
+        first = reader.load_definitions().routes
+    with catalog.write() as writer:
+        writer.put_route(route("r1", priority=1))
+        writer.delete_route("r2")
+        assert [found.priority for found in writer.load_definitions().routes] == [0, 1]
+        writer.rollback()
+    with catalog.write() as writer:
+        writer.put_route(route("r0", priority=2))
+    with catalog.read() as reader:
+        second = reader.load_definitions().routes
+    assert [found.priority for found in second] == [2, 0, 0]
+    assert second[2] == first[2] and second[1] == first[1]
+    with catalog.read() as reader:
+        assert all(again is before for again, before in zip(reader.load_definitions().routes, second, strict=True))
+
+
 @pytest.mark.parametrize(
     ("report", "enabled", "pending"),
     [
