@@ -97,7 +97,7 @@ def _find_separator(segment: Segment, index: int, text: str, end: int) -> int:
     assert isinstance(piece, str)
     if index == len(segment) - 1:
         return end - len(piece) if text.endswith(piece) else -1
-    return text.rfind(piece, 0, end - 1)  # the placeholder behind it takes one character at least
+    return text.rfind(piece, 0, max(end - 1, 0))  # the placeholder behind it takes one character at least
 
 
 def _take(segment: Segment, index: int, text: str, into: dict[str, str]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import unquote_plus
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,10 +16,7 @@ from coalmine.routing.decision import RequestHead
 from coalmine.routing.order import order_routes
 from coalmine.routing.snapshot import ServedRoute, ServedVirtualService, make_snapshot
 from coalmine.routing.table import CompiledVirtualService, RouteTable
-
-
-def route(name: str, match: dict[str, Any] | None = None, **more: Any) -> Route:
-    return Route.model_validate({"name": name, "match": match or {}, "direct_response": {"status": 200}, **more})
+from tests.coalmine.routing.definitions import head, route
 
 
 def table_of(routes: Sequence[Route], domains: tuple[str, ...] = ("*",)) -> RouteTable:
@@ -30,10 +28,6 @@ def service_of(*routes: Route) -> CompiledVirtualService:
     service = table_of(routes).find_virtual_service("any")
     assert service is not None
     return service
-
-
-def head(path: str, method: str = "GET", headers: Sequence[tuple[str, str]] = (), **more: Any) -> RequestHead:
-    return RequestHead(method, path, headers=[(name.encode(), value.encode()) for name, value in headers], **more)
 
 
 def winner(service: CompiledVirtualService, request: RequestHead) -> str | None:
@@ -152,3 +146,139 @@ def test_the_winner_is_the_first_match_of_a_linear_scan_in_effective_order(
     for request in requests:
         expected = next((one.name for one in ordered if holds(one, request)), None)
         assert winner(service, request) == expected
+
+
+# -- what a match tells --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "given_path", "captures", "rest"),
+    [
+        pytest.param({"exact": "/a"}, "/a", {}, "", id="an exact path leaves nothing"),
+        pytest.param({"prefix": "/a"}, "/a", {}, "", id="a whole prefix leaves nothing"),
+        pytest.param({"prefix": "/a"}, "/a/b/c", {}, "/b/c", id="a prefix leaves the rest"),
+        pytest.param({"prefix": "/a/"}, "/a/", {}, "/", id="a slash at the end of a prefix means nothing"),
+        pytest.param({"prefix": "/"}, "/a", {}, "/a", id="the root leaves everything"),
+        pytest.param({"prefix": "/a//"}, "/a//b", {}, "/b", id="empty segments are segments"),
+        pytest.param({"template": "/a/{b}"}, "/a/x%20y", {"b": "x%20y"}, "", id="a template captures raw text"),
+        pytest.param({"template": "/a/{b}.{c}"}, "/a/x.y", {"b": "x", "c": "y"}, "", id="parts of a segment"),
+        pytest.param({"regex": "/(?P<a>[^/]+)/(b)"}, "/x/b", {"a": "x"}, "", id="a pattern captures named groups"),
+        pytest.param({"regex": "/(.*)"}, "/x", {}, "", id="a pattern without names captures nothing"),
+        pytest.param({"exact": "/%61/caf%c3%a9"}, "/a/caf%C3%A9", {}, "", id="definitions are normalised"),
+    ],
+)
+def test_a_match_tells_captures_and_rest(
+    path: dict[str, str], given_path: str, captures: dict[str, str], rest: str
+) -> None:
+    matched = service_of(route("r", {"path": path})).match(head(given_path))
+    assert matched is not None
+    assert (matched.captures, matched.rest) == (captures, rest)
+
+
+@pytest.mark.parametrize(
+    ("path", "given_path"),
+    [
+        pytest.param({"prefix": "/findPets"}, "/findPetsX", id="a prefix is whole segments"),
+        pytest.param({"prefix": "/a/b"}, "/a", id="a prefix is not shorter than itself"),
+        pytest.param({"exact": "/a"}, "/a/", id="a slash at the end counts"),
+        pytest.param({"template": "/a/{b}"}, "/a/b/c/d", id="a template takes no more segments"),
+        pytest.param({"template": "/a/{b}"}, "/c/b", id="a template's literals count"),
+        pytest.param({"template": "/a/{b}/c"}, "/a/b", id="a template takes no fewer segments"),
+        pytest.param({"regex": "/a"}, "/a/b", id="a pattern takes the whole path"),
+        pytest.param({"regex": "("}, "/a", id="a broken pattern takes nothing"),
+        pytest.param({"exact": "/../a"}, "/a", id="a path that is none takes nothing"),
+    ],
+)
+def test_other_paths_do_not_match(path: dict[str, str], given_path: str) -> None:
+    assert service_of(route("r", {"path": path})).match(head(given_path)) is None
+
+
+@pytest.mark.parametrize("kind", ["exact", "prefix", "template", "regex"])
+def test_priority_dominates_every_index(kind: str) -> None:
+    urgent = route("urgent", {"path": {kind: "/a/b"}}, priority=1)
+    others = [route(other, {"path": {other: "/a/b"}}) for other in ("exact", "prefix", "template", "regex")]
+    assert winner(service_of(*others, urgent), head("/a/b")) == "urgent"
+
+
+def test_a_header_canary_wins_whenever_it_was_added() -> None:
+    plain = route("plain", {"path": {"prefix": "/a"}})
+    canary = route("canary", {"path": {"prefix": "/a"}, "headers": [{"name": "x-canary", "exact": "true"}]})
+    for service in (service_of(plain, canary), service_of(canary, plain)):
+        assert winner(service, head("/a", headers=[("x-canary", "true")])) == "canary"
+        assert winner(service, head("/a", headers=[("x-canary", "no")])) == "plain"
+        assert winner(service, head("/a")) == "plain"
+
+
+def test_a_pattern_behind_the_best_match_is_not_asked() -> None:
+    first = route("first", {"path": {"regex": "/a.*"}}, priority=2)
+    second = route("second", {"path": {"regex": "/.*"}}, priority=1)
+    assert winner(service_of(second, first), head("/ab")) == "first"
+    assert winner(service_of(second, first), head("/b")) == "second"
+
+
+def test_a_path_of_very_many_segments_costs_no_more_than_the_deepest_route() -> None:
+    service = service_of(route("p", {"path": {"prefix": "/a/b"}}), route("t", {"path": {"template": "/a/{b}"}}))
+    assert service.match(head("/" * 60_000)) is None
+
+
+# -- domains -------------------------------------------------------------------------------------------------------
+
+DOMAINS = ("example.com", "*.example.com", "*.a.example.com", "[::1]")
+
+
+@pytest.mark.parametrize(
+    ("host", "domain"),
+    [
+        pytest.param("example.com", "example.com", id="exact"),
+        pytest.param("EXAMPLE.com.:8080", "example.com", id="case, port and the dot at the end do not matter"),
+        pytest.param("b.example.com", "*.example.com", id="a suffix"),
+        pytest.param("c.b.example.com", "*.example.com", id="a suffix takes several labels"),
+        pytest.param("b.a.example.com", "*.a.example.com", id="the longest suffix wins"),
+        pytest.param("[::1]:8080", "[::1]", id="an address"),
+        pytest.param("[::1", None, id="a broken address"),
+        pytest.param("myexample.com", None, id="a suffix is whole labels"),
+        pytest.param("a." * 200 + "example.com", None, id="longer than any name"),
+        pytest.param("", None, id="no host"),
+    ],
+)
+def test_the_most_specific_domain_wins(host: str, domain: str | None) -> None:
+    services = tuple(ServedVirtualService(one, (one,)) for one in DOMAINS)
+    found = RouteTable.compile(make_snapshot((), services)).find_virtual_service(host)
+    assert (found.name if found else None) == domain
+
+
+def test_a_star_takes_every_other_host() -> None:
+    services = (ServedVirtualService("all", ("*",)), ServedVirtualService("one", ("one.test", "*")))
+    snapshot = make_snapshot((), services)
+    table = RouteTable.compile(snapshot)
+    assert table.version == snapshot.version
+    assert [service.name for host in ("x", "", "one.test") if (service := table.find_virtual_service(host))] == [
+        "all",
+        "all",
+        "one",
+    ]
+
+
+# -- why not -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("match", "reason"),
+    [
+        ({"path": {"exact": "/b"}}, "path is /b"),
+        ({"path": {"prefix": "/b"}}, "path starts with /b"),
+        ({"path": {"template": "/b/{c}"}}, "path fits /b/{c}"),
+        ({"path": {"regex": "/b"}}, "path matches /b"),
+        ({"path": {"regex": "("}}, "path cannot be read"),
+        ({"methods": ["GET"]}, "method is GET or HEAD"),
+        ({"headers": [{"name": "a", "exact": "1"}]}, "header a is '1'"),
+        ({"methods": ["POST"]}, None),
+    ],
+)
+def test_a_route_says_what_a_request_lacks(match: dict[str, Any], reason: str | None) -> None:
+    refusal = service_of(route("r", match)).routes[0].match.refusal(head("/a", "POST"))
+    assert (refusal is None) if reason is None else (refusal is not None and refusal.startswith(reason))
+
+
+def test_a_path_that_cannot_be_read_binds_nothing() -> None:
+    assert service_of(route("r", {"path": {"regex": "("}})).routes[0].match.path.bind("/a") == ({}, "")
