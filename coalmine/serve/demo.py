@@ -181,14 +181,16 @@ def describe_route(route: dict[str, Any]) -> str:
 
 def find_command() -> str:
     """How this installation's ``coalmine`` is called from here."""
-    script = Path(sys.executable).parent / "coalmine"
+    python = Path(sys.executable)
+    script = python.parent / "coalmine"
     found = shutil.which("coalmine")
-    if found and Path(found).parent == script.parent:
+    if found and Path(found) == script:
         return "coalmine"
-    if not script.exists():
-        return "python3 -m coalmine"
-    here = Path.cwd()
-    return str(script.relative_to(here)) if script.is_relative_to(here) else str(script)
+    return shorten(script) if script.exists() else f"{shorten(python)} -m coalmine"
+
+
+def shorten(path: Path) -> str:
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def suggestions(site: tour.Site, command: str) -> list[str]:

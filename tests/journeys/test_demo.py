@@ -32,8 +32,8 @@ def url_of(part: str, text: str) -> str:
 def run_line(line: str, admin: str) -> str:
     """One of the lines to try; ``coalmine`` is this checkout's."""
     words = shlex.split(line)
-    if words[0].endswith("coalmine"):
-        words[:1] = [sys.executable, "-m", "coalmine"]
+    command = next(index for index, word in enumerate(words) if Path(word).name == "coalmine")
+    words[: command + 1] = [sys.executable, "-m", "coalmine"]
     environ = {**clean_environment(), "COALMINE_ADMIN_URL": admin}
     return subprocess.run(words, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=30, check=True).stdout
 
@@ -52,7 +52,7 @@ def test_the_demo_shows_a_canary_and_leaves_nothing_behind(tmp_path: Path) -> No
         assert ask(f"{proxy}/findPets").body == TWO_PETS
         assert ask(f"{proxy}/findPetWithId/1").body == DOG
 
-        commands = [line for line in re.sub(r"\\\n +", "", text).splitlines() if re.match(r"  \S*coalmine ", line)]
+        commands = re.findall(r"^  .*coalmine (?:canary|get|explain) .*$", text.replace("\\\n", ""), re.MULTILINE)
         start, shift, promote, *others = commands
         run_line(start, admin)
         assert ask(f"{proxy}/findPets", headers={"x-canary": "true"}).body == THREE_PETS
@@ -76,14 +76,16 @@ def test_the_demo_shows_a_canary_and_leaves_nothing_behind(tmp_path: Path) -> No
 def test_two_demos_at_once_use_the_next_free_ports(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "coalmine", "demo"]
     environ = {"TMPDIR": str(tmp_path)}
-    with spawn(command, environ=environ) as (_, first), spawn(command, environ=environ) as (_, second):
-        one, two = read_to_the_end_of_the_greeting(first), read_to_the_end_of_the_greeting(second)
-        for part in ("petstore v1", "petstore v2", "proxy", "admin API"):
-            assert url_of(part, one) != url_of(part, two)
-        assert "is taken)" in one + two
-        assert "export COALMINE_ADMIN_URL=" in one + two
-        assert ask(f"{url_of('proxy', one)}/findPets").body == TWO_PETS
-        assert ask(f"{url_of('proxy', two)}/findPets").body == TWO_PETS
+    with spawn(command, environ=environ) as (_, output):
+        first = read_to_the_end_of_the_greeting(output)
+        with spawn(command, environ=environ) as (_, output):
+            second = read_to_the_end_of_the_greeting(output)
+            for part in ("petstore v1", "petstore v2", "proxy", "admin API"):
+                assert url_of(part, first) != url_of(part, second)
+            assert second.count("is taken)") == 4
+            assert f"export COALMINE_ADMIN_URL={url_of('admin API', second)}" in second
+            assert ask(f"{url_of('proxy', first)}/findPets").body == TWO_PETS
+            assert ask(f"{url_of('proxy', second)}/findPets").body == TWO_PETS
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["SIGTERM", "SIGKILL"])

@@ -49,7 +49,7 @@ def test_each_destination_calls_its_own_function(coalmine: Coalmine) -> None:
 
 def test_a_canary_is_shifted_step_by_step(coalmine: Coalmine) -> None:
     coalmine.cli("apply", "-f", manifest("plain"))
-    coalmine.cli("canary", "start", "coalmine/findPetWithId", "--to", V2, "--weight", "10")
+    coalmine.cli("canary", "start", "coalmine/findPetWithId", "--to", V2, "--percent", "10")
     assert_share(coalmine, 0.1)
     coalmine.cli("canary", "shift", "coalmine/findPetWithId", "50")
     assert_share(coalmine, 0.5)
