@@ -227,6 +227,8 @@ def _destinations(node: Node) -> list[dict[str, Any]]:
         else:
             found.append({**_destination(inner), "weight": 1 if weight is None else weight})
     multi.finish("destinations")
+    if len(node.faults) == before and not found:
+        multi.fault(None, "the route has no destination", code="missing_key", hint="list some in destinations")
     return found or [_UNKNOWN]
 
 

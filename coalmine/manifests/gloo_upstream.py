@@ -55,6 +55,7 @@ def _parse_spec(spec: Node) -> tuple[list[str], str | None]:
 
 
 def _static(spec: Node, static: Node) -> list[str]:
+    static.ignore("serviceSpec")
     tls = static.flag("useTls") or spec.node("sslConfig") is not None
     endpoints = []
     for host in static.nodes("hosts"):

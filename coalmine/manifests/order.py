@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 from coalmine.model import PathMatch, Route
 from coalmine.routing.order import order_routes
+from coalmine.routing.path import normalize_definition
 
 
 def keep_listed_order(routes: Sequence[Route]) -> list[Route]:
@@ -42,20 +43,25 @@ def overlap(one: Route, other: Route) -> bool:
 
 
 def _paths_overlap(one: PathMatch, other: PathMatch) -> bool:
+    texts = _literal(one), _literal(other)
+    if texts[0] is None or texts[1] is None:
+        return True
     if one.exact is not None and other.exact is not None:
-        return one.exact == other.exact
-    if one.prefix is not None:
-        return _under(other.exact or other.prefix, one.prefix) or _under(one.prefix, other.prefix)
-    if other.prefix is not None:
-        return _under(one.exact, other.prefix)
-    return True
-
-
-def _under(path: str | None, prefix: str | None) -> bool:
-    """Whether ``path`` is the prefix or below it, by whole segments; True where nobody can say."""
-    return (
-        path is None
-        or prefix is None
-        or path.rstrip("/").startswith(prefix.rstrip("/") + "/")
-        or (path.rstrip("/") == prefix.rstrip("/"))
+        return texts[0] == texts[1]
+    return (other.prefix is not None and _is_under(texts[0], texts[1])) or (
+        one.prefix is not None and _is_under(texts[1], texts[0])
     )
+
+
+def _literal(path: PathMatch) -> str | None:
+    """The text of an exact path or a prefix, in its one spelling; None where it cannot be told."""
+    text = path.exact if path.exact is not None else path.prefix
+    try:
+        return None if text is None else normalize_definition(text)
+    except ValueError:
+        return None
+
+
+def _is_under(path: str, prefix: str) -> bool:
+    """Whether ``path`` is the prefix or below it, by whole segments."""
+    return f"{path.rstrip('/')}/".startswith(f"{prefix.rstrip('/')}/")

@@ -1,0 +1,146 @@
+"""Gloo's Upstream, and manifests of Kubernetes that are none of Coalmine's business."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from coalmine.errors import Fault
+from tests.coalmine.manifests.support import faults_of, parse
+
+STATIC = "apiVersion: gloo.solo.io/v1\nkind: Upstream\nmetadata: {name: cats, labels: {app: cats}}\nspec: "
+KUBE = "{kube: {serviceName: cats, serviceNamespace: pets, servicePort: 8080, selector: {app: cats}"
+
+UPSTREAMS: dict[str, tuple[str, dict[str, Any]]] = {
+    "one host": ("{static: {hosts: [{addr: 10.0.0.1, port: 80}]}}", {"endpoints": ["http://10.0.0.1:80"]}),
+    "two hosts with TLS": (
+        "{static: {useTls: true, hosts: [{addr: a, port: 1}, {addr: b, port: 2}]}}",
+        {"endpoints": ["https://a:1", "https://b:2"]},
+    ),
+    "port 443 is TLS": ("{static: {hosts: [{addr: a, port: 443}]}}", {"endpoints": ["https://a:443"]}),
+    "the shape of 2019": (
+        "{upstreamSpec: {static: {hosts: [{addr: a, port: 1}]}}}",
+        {"endpoints": ["http://a:1"]},
+    ),
+    "a host and its document's place": (
+        "{static: {hosts: [{addr: a, port: 1}], serviceSpec: {rest: {swaggerInfo: {url: 'http://a:1/x.json'}}}}}",
+        {"endpoints": ["http://a:1"], "discovery": {"document_url": "http://a:1/x.json"}},
+    ),
+    "a service of a cluster": (KUBE + "}}", {"endpoints": ["http://cats.pets.svc.cluster.local:8080"]}),
+    "a document's place": (
+        KUBE
+        + ", serviceSpec: {rest: {swaggerInfo: {url: 'http://cats.pets/swagger.json'}, transformations: {f: {}}}}}}",
+        {
+            "endpoints": ["http://cats.pets.svc.cluster.local:8080"],
+            "discovery": {"document_url": "http://cats.pets/swagger.json"},
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize(("spec", "expected"), UPSTREAMS.values(), ids=UPSTREAMS)
+def test_upstreams(spec: str, expected: dict[str, Any]) -> None:
+    (made,) = parse(STATIC + spec).upstreams
+    assert made.model_dump(mode="json", exclude_defaults=True) == {
+        "name": "cats",
+        "labels": {"app": "cats"},
+        **expected,
+    }
+
+
+def test_what_glooctl_prints_has_no_spec() -> None:
+    text = """
+discoveryMetadata: {}
+metadata: {name: pets-cats-8080, namespace: gloo-system, resourceVersion: "20387", annotations: {x: y}}
+status: {reportedBy: gloo, state: Accepted}
+upstreamSpec:
+  kube: {serviceName: cats, serviceNamespace: pets, servicePort: 8080, serviceSpec: {rest: {}}}
+"""
+    assert parse(text).upstreams[0].endpoints == ("http://cats.pets.svc.cluster.local:8080",)
+
+
+def test_a_label_turns_discovery_off() -> None:
+    text = STATIC.replace("app: cats", "discovery.solo.io/function_discovery: disabled")
+    (made,) = parse(text + "{static: {hosts: [{addr: a, port: 1}]}}").upstreams
+    assert (made.discovery.enabled, made.labels) == (False, {})
+
+
+REFUSED: dict[str, tuple[str, str, str]] = {
+    "a cloud": ("{aws: {region: x}}", "/0/spec", "unsupported_manifest"),
+    "no host": ("{static: {hosts: []}}", "/0/spec/static/hosts", "missing_key"),
+    "no port": ("{kube: {serviceName: cats}}", "/0/spec/kube", "missing_key"),
+    "a document inside": (
+        "{static: {hosts: [{addr: a, port: 1}], serviceSpec: {rest: {swaggerInfo: {inline: x}}}}}",
+        "/0/spec/static/serviceSpec/rest/swaggerInfo/inline",
+        "unsupported_manifest",
+    ),
+    "a health check": (
+        "{healthChecks: [{x: 1}], static: {hosts: [{addr: a, port: 1}]}}",
+        "/0/spec/healthChecks",
+        "unsupported_manifest",
+    ),
+    "an address that is none": ("{static: {hosts: [{addr: 'a b', port: 1}]}}", "/0/spec", "invalid_value"),
+}
+
+
+@pytest.mark.parametrize(("spec", "pointer", "code"), REFUSED.values(), ids=REFUSED)
+def test_upstreams_that_cannot_be_said(spec: str, pointer: str, code: str) -> None:
+    fault = faults_of(STATIC + spec)[0]
+    assert (fault.pointer, fault.code) == (pointer, code)
+
+
+def test_an_upstream_needs_a_name() -> None:
+    (fault,) = faults_of("kind: Upstream\napiVersion: gloo.solo.io/v1\nspec: {static: {hosts: [{addr: a, port: 1}]}}")
+    assert (fault.pointer, fault.code) == ("/0/metadata", "missing_key")
+
+
+KUBERNETES: dict[str, tuple[str, Fault]] = {
+    "a service": (
+        "{apiVersion: v1, kind: Service, metadata: {name: cats, namespace: pets}, spec: {ports: [{port: 8080}]}}",
+        Fault(
+            "/0/kind",
+            "unsupported_manifest",
+            "Service of v1 cannot be applied here",
+            "coalmine create upstream static --name pets-cats-8080 --static-hosts HOST:8080",
+        ),
+    ),
+    "a service that says little": (
+        "{apiVersion: v1, kind: Service}",
+        Fault(
+            "/0/kind",
+            "unsupported_manifest",
+            "Service of v1 cannot be applied here",
+            "coalmine create upstream static --name NAME --static-hosts HOST:PORT",
+        ),
+    ),
+    "a deployment": (
+        "{apiVersion: apps/v1, kind: Deployment}",
+        Fault(
+            "/0/kind",
+            "unsupported_manifest",
+            "Deployment of apps cannot be applied here",
+            "Coalmine runs no containers: start the service, then coalmine create upstream static",
+        ),
+    ),
+    "another kind of Gloo's": (
+        "{apiVersion: gateway.solo.io/v1, kind: RouteTable}",
+        Fault(
+            "/0/kind",
+            "unsupported_manifest",
+            "RouteTable of gateway.solo.io cannot be applied here",
+            "Coalmine takes VirtualService and Upstream of Gloo, and its own form (coalmine dump)",
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "fault"), KUBERNETES.values(), ids=KUBERNETES)
+def test_manifests_of_kubernetes_come_with_what_to_do_instead(text: str, fault: Fault) -> None:
+    assert faults_of(text) == [fault]
+
+
+def test_a_list_of_kubectls_is_its_items() -> None:
+    items = f"{STATIC}{{static: {{hosts: [{{addr: a, port: 1}}]}}}}".replace("\n", "\n  ")
+    config = parse(f"apiVersion: v1\nkind: List\nitems:\n- {items}")
+    assert config.pointers == {"upstreams/cats": "/0/items/0"}
