@@ -39,6 +39,8 @@ class CorsPolicy:
         self._any_origin = "*" in cors.allow_origins
         self._exact = frozenset(origin.lower() for origin in cors.allow_origins if "*" not in origin)
         self._wild = tuple(_compile_origin(origin) for origin in cors.allow_origins if "*" in origin and origin != "*")
+        exposed = ", ".join(cors.expose_headers)
+        self._exposed: Headers = (("access-control-expose-headers", exposed),) if exposed else ()
         self._open = self._any_origin and not cors.allow_credentials
 
     def preflight(self, head: RequestHead) -> Reply:
@@ -46,7 +48,7 @@ class CorsPolicy:
         allowed = self._allow(head)
         if not allowed:
             return Reply(204, headers=(_VARY_PREFLIGHT,))
-        headers = [*allowed, *self._lists(head), _VARY_PREFLIGHT]
+        headers = [*allowed, *self._lists(head), *self._exposed, _VARY_PREFLIGHT]
         if self._cors.max_age_seconds is not None:
             headers.append(("access-control-max-age", str(self._cors.max_age_seconds)))
         return Reply(204, headers=tuple(headers))
@@ -55,9 +57,7 @@ class CorsPolicy:
         """What to add to the answer of an actual request."""
         vary: Headers = () if self._open else (("vary", "origin"),)
         allowed = self._allow(head)
-        if not allowed or not self._cors.expose_headers:
-            return (*allowed, *vary)
-        return (*allowed, ("access-control-expose-headers", ", ".join(self._cors.expose_headers)), *vary)
+        return (*allowed, *self._exposed, *vary) if allowed else vary
 
     def _allow(self, head: RequestHead) -> Headers:
         origin = next(iter(head.values(b"origin")), None)

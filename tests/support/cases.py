@@ -9,6 +9,7 @@ from tests.support.case import Answer, Call, Case, Request
 from tests.support.rows.actions import CORS, DIRECT, FAULT, HEADERS, MIRROR, REDIRECT, REWRITE, STICKY, WEIGHTS
 from tests.support.rows.calls import BODY, HEAD, PROBLEMS
 from tests.support.rows.functions import ENCODING, FUNCTION_PARAMETERS
+from tests.support.rows.gateway_api import GATEWAY_API
 from tests.support.rows.matchers import DOMAINS, MATCHERS, ORDER
 from tests.support.rows.styles import STYLES
 
@@ -33,4 +34,5 @@ CASES: tuple[Case, ...] = (
     *MIRROR,
     *HEADERS,
     *PROBLEMS,
+    *GATEWAY_API,
 )
