@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
+from starlette.requests import ClientDisconnect
 
 from admin_api.problems import MediaTypeError, TooLargeError
 from coalmine.errors import DefinitionError, Fault, MalformedError
@@ -65,11 +66,14 @@ async def _read_body(request: Request) -> Body:
     """Starlette's own limit answers in plain text, and FastAPI's is built on it."""
     chunks: list[bytes] = []
     size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > MAX_BODY_BYTES:
-            raise TooLargeError(f"the body has more than {MAX_BODY_BYTES} bytes", hint="send it in parts")
-        chunks.append(chunk)
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > MAX_BODY_BYTES:
+                raise TooLargeError(f"the body has more than {MAX_BODY_BYTES} bytes", hint="send it in parts")
+            chunks.append(chunk)
+    except ClientDisconnect:
+        raise MalformedError("the client went away before the body was complete") from None
     return Body(b"".join(chunks), request.headers.get("content-type", ""))
 
 

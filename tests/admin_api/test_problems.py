@@ -27,9 +27,7 @@ ANSWERS = [
     pytest.param("POST", UPSTREAMS, b"[" * 100_000, JSON, 400, "malformed_body", id="bottomless JSON"),
     pytest.param("POST", UPSTREAMS, b"[" * 100_000, YAML, 400, "malformed_body", id="bottomless YAML"),
     pytest.param("POST", UPSTREAMS, b"a: 1\n---\nb: 2", YAML, 400, "malformed_body", id="two documents for one object"),
-    pytest.param(
-        "POST", UPSTREAMS, b"not json", JSON, 422, "invalid_definition", id="a text where an object should be"
-    ),
+    pytest.param("POST", UPSTREAMS, b"not json", JSON, 422, "invalid_definition", id="a text for an object"),
     pytest.param("POST", UPSTREAMS, b"[]", JSON, 422, "invalid_definition", id="a list where an object should be"),
     pytest.param("PATCH", f"{UPSTREAMS}/x", b"5", JSON, 422, "invalid_definition", id="a patch that is no object"),
     pytest.param("POST", UPSTREAMS, b"x" * (MAX_BODY_BYTES + 1), JSON, 413, "body_too_large", id="a huge body"),

@@ -1,0 +1,213 @@
+"""What is served, told to people and machines: snapshot, problems, events, health, metrics, pages."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from admin_api import docs_page
+from admin_api.metrics import list_plain_metrics, list_request_metrics
+from coalmine.feed import WorkerState
+from tests.admin_api.conftest import V1, Api
+
+DIRECT = {"name": "r", "direct_response": {}}
+
+
+def test_the_snapshot_is_what_the_engines_are_told(petstore: Api) -> None:
+    snapshot = petstore.get("/api/v1/snapshot").json()
+    assert snapshot["version"] == petstore.feed.current.version
+    assert snapshot["upstreams"][0]["name"] == V1
+
+
+def test_problems_are_listed_by_severity_and_code(petstore: Api) -> None:
+    petstore.post("/api/v1/routes", {**DIRECT, "virtual_service": "coalmine"})
+    petstore.delete("/api/v1/virtual-services/coalmine?force=true")
+    (problem,) = petstore.get("/api/v1/problems").json()["items"]
+    assert (problem["code"], problem["where"]) == ("virtual_service_missing", "routes/r")
+    assert petstore.get("/api/v1/problems?severity=warning").json()["total"] == 0
+    assert petstore.get("/api/v1/problems?code=virtual_service_missing").json()["total"] == 1
+
+
+def read_event(lines: Any) -> dict[str, str]:
+    event: dict[str, str] = {}
+    for line in lines:
+        if line == "" and event:
+            return event
+        name, _, value = line.partition(": ")
+        if name:
+            event[name] = value
+    raise AssertionError("the stream ended")
+
+
+def test_events_tell_the_version_now_and_then_each_new_one(api: Api) -> None:
+    with api.http.stream("GET", "/api/v1/events") as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        lines = stream.iter_lines()
+        first = read_event(lines)
+        assert (first["event"], first["id"]) == ("snapshot", api.feed.current.version)
+        threading.Thread(target=api.feed.publish).start()  # an equal one, which nobody hears of
+        api.post("/api/v1/routes", DIRECT)
+        second = read_event(lines)
+        assert json.loads(second["data"]) == {"version": api.feed.current.version, "routes": 1, "problems": 0}
+
+
+def test_a_listener_that_comes_back_is_told_only_news(api: Api) -> None:
+    headers = {"last-event-id": api.feed.current.version}
+    with api.http.stream("GET", "/api/v1/events", headers=headers) as stream:
+        lines = stream.iter_lines()
+        api.post("/api/v1/routes", DIRECT)
+        assert json.loads(read_event(lines)["data"])["routes"] == 1
+
+
+def test_health_is_open_and_readiness_tells_the_truth(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert api.get("/healthz").json() == {"status": "ok"}
+    answer = api.get("/readyz")
+    assert (answer.status_code, [one["ok"] for one in answer.json()["checks"]]) == (503, [True, False])
+    old = WorkerState(pid=1, index=0, version="old")
+    current = WorkerState(pid=2, index=1, version=api.feed.current.version)
+    monkeypatch.setattr(api.feed, "workers", lambda: [old])
+    assert api.get("/readyz").status_code == 503
+    monkeypatch.setattr(api.feed, "workers", lambda: [old, current])
+    assert api.get("/readyz").json() == {
+        "ready": True,
+        "checks": [
+            {"name": "catalog", "ok": True, "detail": "readable"},
+            {"name": "workers", "ok": True, "detail": "1 of 2 serve the current snapshot"},
+        ],
+    }
+
+
+def break_catalog(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    from coalmine.errors import CatalogError
+
+    def fail() -> None:
+        raise CatalogError(f"{api.catalog.path} is damaged")
+
+    monkeypatch.setattr(api.catalog, "read", fail)
+
+
+def test_without_a_catalog_nothing_is_ready_and_no_path_is_told(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    break_catalog(api, monkeypatch)
+    answer = api.get("/readyz")
+    assert answer.json()["checks"][0] == {"name": "catalog", "ok": False, "detail": "catalog_unavailable"}
+
+
+STATS: dict[str, Any] = {
+    "requests": [
+        {
+            "virtual_service": "v",
+            "route": "r",
+            "function": "f",
+            "upstream": "u",
+            "method": "GET",
+            "code": 200,
+            "count": 3,
+            "seconds_sum": 0.5,
+            "seconds_buckets": [[0.1, 2], [1, 3]],
+            "upstream_seconds_sum": 0.25,
+        },
+        {"virtual_service": None, "code": 404, "count": 1},
+    ],
+    "gauges": {"client_connections": 2},
+    "counters": {"retries_total": 7},
+}
+
+
+def test_metrics_are_what_the_workers_counted_and_the_catalog_holds(
+    petstore: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(petstore.feed, "stats", lambda: STATS)
+    families = text_string_to_metric_families(petstore.get("/metrics").text)
+    found = {(sample.name, *sorted(sample.labels.values())): sample.value for one in families for sample in one.samples}
+    labels = ("200", "GET", "f", "r", "u", "v")
+    assert found["coalmine_requests_total", *labels] == 3
+    assert found["coalmine_request_duration_seconds_sum", *labels] == 0.5
+    assert found["coalmine_request_duration_seconds_bucket", *sorted(("+Inf", *labels))] == 3
+    assert found["coalmine_upstream_seconds_total", *labels] == 0.25
+    assert found["coalmine_client_connections",] == 2
+    assert found["coalmine_retries_total",] == 7
+    assert found["coalmine_objects", "upstream"] == 2
+    assert found["coalmine_functions", V1] == 4
+    assert found["coalmine_discovery_state", V1, "discovered"] == 1
+    assert found["coalmine_catalog_up",] == 1
+
+
+def test_metrics_speak_openmetrics_where_it_is_asked_for(api: Api) -> None:
+    answer = api.get("/metrics", headers={"accept": "application/openmetrics-text; version=1.0.0"})
+    assert answer.headers["content-type"].startswith("application/openmetrics-text")
+    assert answer.text.endswith("# EOF\n")
+
+
+def test_a_scrape_outlives_the_catalog(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    break_catalog(api, monkeypatch)
+    assert "coalmine_catalog_up 0.0" in api.get("/metrics").text
+
+
+def test_engines_that_counted_nothing_have_no_samples() -> None:
+    assert [one.samples for one in list_request_metrics([])] == [[], [], []]
+    assert list(list_plain_metrics({})) == []
+
+
+def test_the_page_of_the_documentation_needs_nobody_else(api: Api) -> None:
+    page = api.get("/docs")
+    policy = page.headers["content-security-policy"]
+    assert "unsafe" not in policy and "default-src 'none'" in policy
+    assets = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert all(asset.startswith("/docs/") or asset == "data:," for asset in assets)
+    for asset in (asset for asset in assets if asset.startswith("/")):
+        answer = api.get(asset)
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].partition(";")[0] in ("text/css", "text/javascript")
+    assert "http://" not in page.text and "https://" not in page.text
+
+
+def test_vendored_assets_come_with_their_licence() -> None:
+    folder = Path(docs_page.__file__).parent / "static" / "swagger_ui"
+    assert {path.name for path in folder.iterdir()} >= {"LICENSE", "NOTICE", "swagger-ui-bundle.js", "swagger-ui.css"}
+
+
+def test_every_link_of_the_index_leads_somewhere(api: Api) -> None:
+    links = re.findall(r'href="(/[^"]*)"', api.get("/").text)
+    statuses = {link: api.get(link).status_code for link in links}
+    assert len(links) > 10
+    assert {link for link, status in statuses.items() if status != 200} <= {"/readyz"}
+
+
+def test_head_is_get_without_the_body(api: Api) -> None:
+    got, headed = api.get("/api/v1/upstreams"), api.http.head("/api/v1/upstreams")
+    assert (headed.status_code, headed.content) == (200, b"")
+    assert (headed.headers["etag"], headed.headers["content-length"]) == (
+        got.headers["etag"],
+        got.headers["content-length"],
+    )
+    assert api.http.head("/api/v1/events").status_code == 405
+
+
+def test_a_client_that_goes_away_in_the_middle_of_a_body_hurts_nobody(api: Api) -> None:
+    with socket.create_connection(("127.0.0.1", api.port), timeout=5) as client:
+        client.sendall(
+            b"POST /api/v1/upstreams HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+            b'content-length: 100\r\n\r\n{"name":'
+        )
+    assert api.get("/healthz").status_code == 200
+
+
+YAML_ANSWERS = [
+    pytest.param("application/yaml", "application/yaml", id="YAML"),
+    pytest.param("text/yaml;q=0.9", "text/yaml", id="YAML by another name"),
+    pytest.param("application/json, application/yaml", "application/json", id="JSON where both will do"),
+    pytest.param("*/*", "application/json", id="JSON where anything will do"),
+]
+
+
+@pytest.mark.parametrize(("accept", "kind"), YAML_ANSWERS)
+def test_answers_come_as_they_are_wanted(api: Api, accept: str, kind: str) -> None:
+    given = api.get("/api/v1/upstreams", headers={"accept": accept}).headers["content-type"]
+    assert given.partition(";")[0] == kind
