@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from coalmine.feed.frames import Frame, FrameError, Frames, Kind, write_frame
-from coalmine.routing.snapshot import Snapshot, parse_snapshot
+from coalmine.feed.parse import SnapshotParser
+from coalmine.routing.snapshot import Snapshot
 
 _READ_BYTES = 262_144
+_LARGE_BYTES = 100_000  # takes more than a few milliseconds to parse: requests go on meanwhile
 _FIRST_WAIT_SECONDS = 0.05  # the control process restarts within a second or so
 _LONGEST_WAIT_SECONDS = 2.0
 _log = logging.getLogger(__name__)
@@ -43,6 +45,7 @@ class FeedClient:
         self._apply = apply
         self._stats = stats
         self._index = index
+        self._parser = SnapshotParser()
         self._instance = f"{os.getpid()}-{os.urandom(8).hex()}"
 
     async def run(self) -> None:
@@ -91,9 +94,14 @@ class FeedClient:
         stats = self._stats()
         return write_frame(Kind.STATS, {"stats": await stats if inspect.isawaitable(stats) else stats})
 
+    async def _parse(self, body: bytes) -> Snapshot:
+        if len(body) < _LARGE_BYTES:
+            return self._parser.parse(body)
+        return await asyncio.to_thread(self._parser.parse, body)
+
     async def _take(self, body: bytes) -> bytes:
         try:
-            snapshot = parse_snapshot(body)
+            snapshot = await self._parse(body)
             if snapshot.version != self.version:
                 applied = self._apply(snapshot)
                 if inspect.isawaitable(applied):

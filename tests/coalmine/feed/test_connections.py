@@ -113,11 +113,11 @@ def test_an_asynchronous_apply_is_awaited_before_the_acknowledgement(tmp_path: P
     assert applied == [snapshot]
 
 
-@pytest.mark.parametrize("body", [b"{}", b"nonsense", b'{"version": 3}'])
+@pytest.mark.parametrize("body", [b"{}", b"nonsense", b'{"version": 3}', b"[]", b"\xff"])
 def test_a_snapshot_that_cannot_be_read_is_refused_and_nothing_is_applied(tmp_path: Path, body: bytes) -> None:
     applied: list[Snapshot] = []
     answer = asyncio.run(_first_answer(tmp_path / "s", write_frame(Kind.SNAPSHOT, body), applied.append))
-    assert answer[1] == Kind.NACK and b"ValidationError" in answer
+    assert answer[1] == Kind.NACK and b"reason" in answer
     assert applied == []
 
 
