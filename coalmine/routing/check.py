@@ -89,13 +89,12 @@ class RouteChecker:
 
     def _unknown_function(self, pointer: str, upstream: str, function: str) -> Fault:
         detail = f"no function {function} on {upstream}"
-        hint = did_you_mean(function, self._known.function_names(upstream))
         if upstream in self._known.pending:
-            detail += ": its document was never read"
             hint = f"look why: upstreams/{upstream}/report, or coalmine discover {upstream}"
-        elif hint is None and (others := self._known.upstreams_with(function)):
-            hint = f"{others[0]} has one"
-        return Fault(pointer, "unknown_function", detail, hint)
+            return Fault(pointer, "unknown_function", f"{detail}: its document was never read", hint)
+        others = self._known.upstreams_with(function)
+        meant = did_you_mean(function, self._known.function_names(upstream))
+        return Fault(pointer, "unknown_function", detail, f"{others[0]} has one" if others else meant)
 
 
 def did_you_mean(name: str, names: frozenset[str] | list[str]) -> str | None:

@@ -117,7 +117,8 @@ class _Index:
             if path.pattern.text in self._patterns:
                 yield self._patterns[path.pattern.text][1]
             yield from self._prefixes_of([])  # every path begins with a slash
-        elif isinstance(path, PrefixPath):
+        else:
+            assert isinstance(path, PrefixPath)
             yield from self._prefixes_of(path.segments)
 
     def _covering_exact(self, path: str) -> Iterator[Group]:

@@ -125,7 +125,7 @@ def parse_template(text: str) -> Template:
     """
     if not text.startswith("/"):
         raise ValueError("a template starts with a slash")
-    segments = tuple(_parse_segment(part, text) for part in _split_outside_braces(text))
+    segments = tuple(_parse_segment(part, text) for part in text[1:].split("/"))
     names = tuple(piece.text for segment in segments for piece in segment if isinstance(piece, Name))
     literals = sum(1 for segment in segments if len(segment) == 1 and isinstance(segment[0], str))
     partials = sum(1 for segment in segments if len(segment) > 1)
@@ -149,12 +149,6 @@ def parse_match_template(text: str) -> Template:
     return template
 
 
-def _split_outside_braces(text: str) -> list[str]:
-    if re.search(r"\{[^{}]*/[^{}]*\}", text):
-        raise ValueError("a placeholder has no slash: it stands for a part of one segment")
-    return text[1:].split("/")
-
-
 def _parse_segment(part: str, text: str) -> Segment:
     if part in (".", ".."):
         raise ValueError(f"{text!r} has a dot segment")
@@ -163,7 +157,7 @@ def _parse_segment(part: str, text: str) -> Segment:
     pieces: list[Piece] = []
     for found in _PIECE.finditer(part):
         if found[3]:
-            raise ValueError(f"a brace is not closed or not opened in {part!r}; a placeholder is {{name}}")
+            raise ValueError(f"a brace is not closed or not opened in the segment {part!r}; a placeholder is {{name}}")
         if found[2]:
             pieces.append(normalize_text(encode_foreign(found[2])))
         elif not found[1].strip():

@@ -216,6 +216,40 @@ def test_a_pattern_behind_the_best_match_is_not_asked() -> None:
     assert winner(service_of(second, first), head("/b")) == "second"
 
 
+def test_query_values_are_told_apart() -> None:
+    routes = [
+        route(f"q{n}", {"query": [{"name": "v", "exact": f"{n}"}, {"name": "w", "present": True}]}) for n in "123"
+    ]
+    service = service_of(*routes)
+    assert winner(service, head("/", query="v=2&w")) == "q2"
+    assert winner(service, head("/", query="v=3&v=2&w")) == "q2", "the older one, whatever comes first"
+    assert winner(service, head("/", query="v=2")) is None
+    assert winner(service, head("/", query="v=4&w")) is None
+
+
+def test_header_values_are_told_apart_even_joined() -> None:
+    routes = [
+        route(f"h{value.replace(',', '.')}", {"headers": [{"name": "v", "exact": value}]})
+        for value in ("1,2", "3", "2")
+    ]
+    service = service_of(*routes)
+    assert winner(service, head("/", headers=[("v", "2"), ("v", "3")])) == "h3"
+    assert winner(service, head("/", headers=[("v", "1"), ("v", "2")])) == "h1.2"
+    assert winner(service, head("/", headers=[("v", "1"), ("v", "1")])) is None
+
+
+def test_a_path_that_a_better_kind_takes_is_not_looked_for_any_further() -> None:
+    routes = [
+        route("deep", {"path": {"prefix": "/a/b"}}),
+        route("root", {"path": {"prefix": "/"}}),
+        route("first", {"path": {"prefix": "/a"}}, priority=1),
+    ]
+    assert winner(service_of(*routes), head("/a/b")) == "first"
+    templates = [route("whole", {"path": {"template": "/{a}/{b}"}}), route("half", {"path": {"template": "/a/{b}"}})]
+    assert winner(service_of(*templates), head("/a/b")) == "half"
+    assert winner(service_of(*templates), head("/b/b")) == "whole"
+
+
 def test_a_path_of_very_many_segments_costs_no_more_than_the_deepest_route() -> None:
     service = service_of(route("p", {"path": {"prefix": "/a/b"}}), route("t", {"path": {"template": "/a/{b}"}}))
     assert service.match(head("/" * 60_000)) is None
