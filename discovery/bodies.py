@@ -13,7 +13,7 @@ from discovery.parameters import Parameters
 from discovery.reader import Reader
 from discovery.references import Resolved
 from discovery.schemas import Schema, as_schema, inline_schema
-from discovery.text import clean_name, clean_prose
+from discovery.text import clean_name
 
 _STATUS = re.compile(r"[1-5](?:[0-9]{2}|XX)|default", re.IGNORECASE)
 _URLENCODED = "application/x-www-form-urlencoded"
@@ -27,9 +27,9 @@ def find_body(reader: Reader, operation: dict[str, Any], parameters: Parameters,
         return _request_body(reader, operation["requestBody"], f"{pointer}/requestBody")
     consumes = media_types(operation.get("consumes", reader.document.root.get("consumes")))
     if parameters.body is not None:
-        return _swagger_body(parameters.body, consumes)
+        return _swagger_body(reader, parameters.body, consumes)
     if parameters.form:
-        return _form_body(parameters.form, consumes)
+        return _form_body(reader, parameters.form, consumes)
     return None
 
 
@@ -57,21 +57,21 @@ def first_schema(reader: Reader, content: Any, pointer: str) -> Schema | None:
     if not isinstance(content, dict) or not content:
         return None
     media = reader.resolve(next(iter(content.values())), pointer, "the media type")
-    return as_schema(media.value.get("schema")) if media else None
+    return as_schema(reader, media.value.get("schema")) if media else None
 
 
-def _swagger_body(body: Resolved, consumes: tuple[str, ...]) -> RequestBody:
+def _swagger_body(reader: Reader, body: Resolved, consumes: tuple[str, ...]) -> RequestBody:
     raw = body.value
     return RequestBody(
         required=raw.get("required") is True,
         content_types=consumes or (_JSON,),
-        schema_=as_schema(raw.get("schema")),
+        schema_=as_schema(reader, raw.get("schema")),
     )
 
 
-def _form_body(form: list[Resolved], consumes: tuple[str, ...]) -> RequestBody:
+def _form_body(reader: Reader, form: list[Resolved], consumes: tuple[str, ...]) -> RequestBody:
     """Form fields become an object schema, as the converter of OpenAPI 3 has them."""
-    properties = {str(field.value["name"]): inline_schema(field.value) for field in form}
+    properties = {str(field.value["name"]): inline_schema(reader, field.value) for field in form}
     required = [str(field.value["name"]) for field in form if field.value.get("required") is True]
     has_file = any(schema.get("type") == "file" for schema in properties.values())
     types = tuple(name for name in consumes if name.split(";")[0].strip().lower() in (_URLENCODED, _MULTIPART))
@@ -101,7 +101,7 @@ def _response(reader: Reader, operation: dict[str, Any], status: str, raw: Any, 
     value = resolved.value if resolved else {}
     schema: Schema | None
     if reader.document.is_swagger:
-        schema = as_schema(value.get("schema"))
+        schema = as_schema(reader, value.get("schema"))
         produces = media_types(operation.get("produces", reader.document.root.get("produces")))
         types = produces if schema is not None else ()
     else:
@@ -109,5 +109,5 @@ def _response(reader: Reader, operation: dict[str, Any], status: str, raw: Any, 
         schema = first_schema(reader, value.get("content"), f"{pointer}/content")
     status = status if status == "default" else status.upper()
     return Response(
-        status=status, content_types=types, schema_=schema, description=clean_prose(value.get("description"))
+        status=status, content_types=types, schema_=schema, description=reader.prose(value.get("description"))
     )

@@ -45,6 +45,8 @@ class Body:
                 self._keep(self._inflater.decompress(data, self._max_bytes - self._size + 1))
             except zlib.error:
                 raise BadEncodingError("the body is not the gzip data that it claims to be") from None
+            if self._inflater.unused_data:
+                raise BadEncodingError("something follows the end of the gzip data")
             data = self._inflater.unconsumed_tail
 
     def _keep(self, data: bytes) -> None:

@@ -19,7 +19,7 @@ from discovery.parameters import list_parameters
 from discovery.reader import Reader
 from discovery.references import References, Resolved, escape
 from discovery.servers import base_of_swagger, find_base, join
-from discovery.text import clean_name, clean_prose, has_control
+from discovery.text import clean_name, has_control
 
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,40}")  # RFC 9110 section 5.6.2
@@ -110,7 +110,7 @@ def _operation(reader: Reader, path: str, method: str, item: Resolved, raw: Reso
         request_body=find_body(reader, operation.value, parameters, operation.pointer),
         responses=list_responses(reader, operation.value, operation.pointer),
         document_url=reader.url,
-        **_descriptions(operation.value),
+        **_descriptions(reader, operation.value),
     )
 
 
@@ -126,16 +126,18 @@ def _base(reader: Reader, item: dict[str, Any], operation: dict[str, Any]) -> st
     return ""
 
 
-def _descriptions(operation: dict[str, Any]) -> dict[str, Any]:
+def _descriptions(reader: Reader, operation: dict[str, Any]) -> dict[str, Any]:
     tags = operation.get("tags")
+    extensions = {key: value for key, value in operation.items() if key.startswith("x-") and _is_short(value)}
+    reader.count_bytes(len(json.dumps(extensions)))
     names = [clean_name(tag)[:200] for tag in tags[:_MAX_TAGS]] if isinstance(tags, list) else []
     return {
         "operation_id": clean_name(operation.get("operationId")) or None,
-        "summary": clean_prose(operation.get("summary")),
-        "description": clean_prose(operation.get("description")),
+        "summary": reader.prose(operation.get("summary")),
+        "description": reader.prose(operation.get("description")),
         "tags": tuple(dict.fromkeys(name for name in names if name)),
         "deprecated": operation.get("deprecated") is True,
-        "extensions": {key: value for key, value in operation.items() if key.startswith("x-") and _is_short(value)},
+        "extensions": extensions,
     }
 
 

@@ -15,7 +15,7 @@ from coalmine.model import DEFAULT_STYLES, Parameter, Place, Style
 from discovery.reader import Reader
 from discovery.references import Resolved
 from discovery.schemas import Schema, inline_schema, shaped_schema
-from discovery.text import clean_prose, has_control
+from discovery.text import has_control
 
 _PLACES = frozenset(DEFAULT_STYLES)
 # Styles that make sense in a place (OpenAPI 3.1, "Style Values").
@@ -115,7 +115,7 @@ def _parse(reader: Reader, resolved: Resolved, place: Place) -> Parameter:
         style=style,
         explode=explode,
         allow_reserved=raw.get("allowReserved") is True,
-        description=clean_prose(raw.get("description")),
+        description=reader.prose(raw.get("description")),
         deprecated=raw.get("deprecated") is True,
         content_type=content_type,
     )
@@ -132,7 +132,7 @@ def _schema(reader: Reader, resolved: Resolved) -> tuple[Schema, str | None]:
         return shaped_schema(
             reader, value.get("schema") if isinstance(value, dict) else None, resolved.pointer
         ), media_type
-    return inline_schema(raw), None
+    return inline_schema(reader, raw), None
 
 
 def _style(reader: Reader, resolved: Resolved, place: Place) -> tuple[Style, bool]:

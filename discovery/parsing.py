@@ -6,9 +6,11 @@ A warm process answers for a small document in milliseconds; starting one takes 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import sys
+from collections import OrderedDict
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -17,7 +19,9 @@ import discovery
 from discovery.parser import CPU_SECONDS, LENGTH, MAX_ANSWER_BYTES, MEMORY_BYTES, Answer
 
 # A process that waits (for memory, for a processor) uses no processor time; this ends it nevertheless.
-_WALL_SECONDS = 2 * CPU_SECONDS
+_WALL_SECONDS = 3 * CPU_SECONDS
+# Refusals that are remembered by content, so that a document that cannot be read is not parsed at every poll.
+_REMEMBERED = 1000
 # After a document of this size the process is ended, so that its memory is not kept for nothing.
 _LARGE = 1024 * 1024
 
@@ -29,12 +33,24 @@ class Parser:
         self._command = command
         self._process: asyncio.subprocess.Process | None = None
         self._turn = asyncio.Lock()
+        self._refused: OrderedDict[bytes, Answer] = OrderedDict()
 
     async def close(self) -> None:
         await self._end()
 
     async def parse(self, data: bytes, url: str, max_bytes: int) -> Answer:
         """What is in ``data``; never raises for anything that is in it."""
+        digest = hashlib.sha256(data).digest()
+        if digest not in self._refused:
+            answer = await self._parse(data, url, max_bytes)
+            if answer.reading is not None:
+                return answer
+            self._refused[digest] = answer
+            if len(self._refused) > _REMEMBERED:
+                self._refused.popitem(last=False)
+        return self._refused[digest]
+
+    async def _parse(self, data: bytes, url: str, max_bytes: int) -> Answer:
         job = json.dumps({"url": url, "max_bytes": max_bytes}).encode() + b"\n"
         async with self._turn:
             try:

@@ -6,6 +6,7 @@ target stands in its place, one level deep. Below that, references stay. This fi
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from discovery.reader import Reader
@@ -20,23 +21,28 @@ _INLINE_KEYS = (
 )  # fmt: skip
 
 
-def as_schema(value: Any) -> Schema | None:
-    return value if isinstance(value, dict | bool) else None
+def as_schema(reader: Reader, value: Any) -> Schema | None:
+    if not isinstance(value, dict | bool):
+        return None
+    reader.count_schema(value)
+    return value
 
 
-def inline_schema(parameter: dict[str, Any]) -> dict[str, Any]:
+def inline_schema(reader: Reader, parameter: dict[str, Any]) -> dict[str, Any]:
     """The schema of a Swagger 2.0 parameter that is not a body."""
-    return {key: parameter[key] for key in _INLINE_KEYS if key in parameter}
+    schema = {key: parameter[key] for key in _INLINE_KEYS if key in parameter}
+    reader.count_bytes(len(json.dumps(schema)))
+    return schema
 
 
 def shaped_schema(reader: Reader, value: Any, pointer: str) -> Schema:
     """The schema of a parameter, with its type visible at the top where the document tells it."""
-    schema = as_schema(value)
-    if schema is None:
+    if isinstance(value, bool):
+        return value
+    if not isinstance(value, dict):
         return {}
-    if isinstance(schema, bool):
-        return schema
-    schema = _target(reader, schema, pointer)
+    schema = _target(reader, value, pointer)
+    reader.count_schema(schema)
     if "type" not in schema and isinstance(schema.get("allOf"), list):
         # Generators wrap a reference in allOf in order to put a default or a description beside it.
         types = [_target(reader, part, pointer).get("type") for part in schema["allOf"] if isinstance(part, dict)]

@@ -8,9 +8,9 @@ Rule 4: a service in trouble (unreachable, slow, 5xx) is not searched; that woul
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from urllib.parse import urldefrag, urljoin
 
@@ -75,24 +75,37 @@ def hash_content(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
+class _OutOfTimeError(Exception):
+    pass
+
+
 class Search:
     """One probe; made anew for each."""
 
-    def __init__(self, upstream: Upstream, fetcher: Fetcher, parser: Parser, options: ProbeOptions) -> None:
+    def __init__(
+        self,
+        upstream: Upstream,
+        fetcher: Fetcher,
+        parser: Parser,
+        options: ProbeOptions,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._upstream = upstream
         self._fetcher = fetcher
         self._parser = parser
         self._options = options
         self._visited: set[str] = set()
         self._indexes: list[Source] = []
+        self._clock = clock
+        self._deadline = 0.0
         self.outcome = Outcome()
 
     async def run(self, sources: tuple[Source, ...]) -> Outcome:
+        self._deadline = self._clock() + self._options.timeout_seconds * self._options.search_timeouts
         try:
-            async with asyncio.timeout(self._options.timeout_seconds * self._options.search_timeouts):
-                if not (sources and await self._revisit(sources)):
-                    await self._search()
-        except TimeoutError:
+            if not (sources and await self._revisit(sources)):
+                await self._search()
+        except _OutOfTimeError:
             self.outcome.incomplete = True
             url = self._upstream.endpoints[0]
             self._note(Fetched(url), "the whole search", "too_slow", "the search took too long and was given up")
@@ -156,6 +169,8 @@ class Search:
         if url in self._visited:
             return None
         self._visited.add(url)
+        if self._clock() > self._deadline:
+            raise _OutOfTimeError
         fetched = await self._fetcher.fetch(url)
         await self._follow_links(fetched, depth)
         if fetched.refusal is not None:
@@ -175,7 +190,9 @@ class Search:
         if looks_like_markup(fetched.body):  # as every path of a single-page application: not worth a parse
             answer = Answer(verdict="html", detail="a page, not an API document")
         else:
+            asked = self._clock()
             answer = await self._parser.parse(fetched.body, url, self._options.max_bytes)
+            self._deadline += self._clock() - asked  # the parser has limits of its own, and others wait for it too
         if answer.verdict == "html" and follow_page:
             return await self._follow_page(fetched, reason, depth)
         if answer.reading is None:

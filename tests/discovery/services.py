@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -68,10 +69,8 @@ class _Handler(BaseHTTPRequestHandler):
             page = reply(200, json.dumps(page).encode(), Content_Type="application/json")
         elif isinstance(page, bytes):
             page = reply(200, page)
-        try:
+        with contextlib.suppress(OSError):  # the prober has hung up, as it may
             page(self)
-        except OSError:
-            pass  # the prober has hung up, as it may
 
     def log_message(self, format: str, *args: Any) -> None:
         pass
