@@ -17,6 +17,7 @@ from coalmine.errors import CODES, Fault
 from coalmine.model import Route, Upstream, VirtualService
 
 _REF = "#/components/schemas/{model}"
+_FASTAPIS_OWN = ("HTTPValidationError", "ValidationError")
 _BODIES: tuple[type[BaseModel], ...] = (Upstream, VirtualService, Route)
 
 
@@ -83,4 +84,21 @@ def make_document(app: FastAPI, version: str) -> dict[str, Any]:
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     for name, schema in extra.get("$defs", {}).items():
         schemas.setdefault(name, schema)
+    for item in document["paths"].values():
+        for operation in item.values():
+            _mend(operation["responses"])
+    for name in _FASTAPIS_OWN:
+        schemas.pop(name, None)
     return document
+
+
+def _mend(responses: dict[str, Any]) -> None:
+    """Take out what FastAPI assumes, and say what any operation may answer."""
+    if "HTTPValidationError" in str(responses.get("422")):
+        del responses["422"]  # ours is 400, by ``problems``
+    for response in responses.values():
+        for media in response.get("content", {}).values():
+            if "itemSchema" in media:  # a word of OpenAPI 3.2 in a document of 3.1
+                media["schema"] = media.pop("itemSchema")
+    content = {PROBLEM_JSON: {"schema": {"$ref": _REF.format(model=ProblemBody.__name__)}}}
+    responses["default"] = {"description": "any other problem: 401, 403, 500", "content": content}

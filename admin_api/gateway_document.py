@@ -9,7 +9,8 @@ Rule 3: the first route in effective order that has a path and method is the one
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from admin_api.schema_references import Components
@@ -19,6 +20,7 @@ from coalmine.model import Function, Parameter, RequestBody, Response, Route, Vi
 from coalmine.routing.snapshot import ServedRoute, Snapshot
 
 JSON = Any
+FindFunction = Callable[[str, str], Function | None]
 # OpenAPI 3.1 section 4.8.9.1: the methods that a path item can have.
 _METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
 
@@ -29,9 +31,10 @@ def make_gateway_document(item: VirtualService, snapshot: Snapshot, reader: Read
     paths: dict[str, dict[str, JSON]] = {}
     unlisted: list[str] = []
     components = Components(reader.documents_of)
+    find_function = cache(reader.find_function)  # thousands of routes may call one function
     taken: set[str] = set()
     for route in served:
-        found = list(_list_operations(route, reader))
+        found = list(_list_operations(route, find_function))
         if not found:
             unlisted.append(route.name)
         for path, method, function in found:
@@ -48,14 +51,14 @@ def make_gateway_document(item: VirtualService, snapshot: Snapshot, reader: Read
     }
 
 
-def _list_operations(served: ServedRoute, reader: Reader) -> Iterator[tuple[str, str, Function]]:
+def _list_operations(served: ServedRoute, find_function: FindFunction) -> Iterator[tuple[str, str, Function]]:
     """Public path, method and function of every operation that ``served`` offers."""
     match = served.definition.match
     calls = [one for one in served.destinations if one.function is not None and not one.problem]
     if match.headers or match.query or match.source_cidrs or match.path.regex or not calls:
         return
     most = max(calls, key=lambda destination: destination.weight)
-    function = reader.find_function(most.upstream, most.function or "")
+    function = find_function(most.upstream, most.function or "")
     if function is None:
         return
     methods = {method.lower() for method in match.methods} or {function.method.lower()}

@@ -93,7 +93,7 @@ def show_route(route: Route, reader: Reader, served: Served) -> dict[str, Any]:
     status = RouteStatus(
         state=judge(problems),
         problems=problems,
-        order=served.order.get(route.name),
+        order=served.find_order(route.name),
         shadowed_by=served.shadowed_by.get(route.name),
     )
     return show(route, status)

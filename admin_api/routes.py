@@ -16,8 +16,9 @@ from admin_api.pages import PageBody, answer_page, slice_page, walk
 from admin_api.parts import HasParts
 from admin_api.queries import DryRun, HasPaging
 from admin_api.representations import RouteView, dump, show_route
+from admin_api.served import Served
 from admin_api.writes import Call, Resource
-from coalmine.catalog import Writer
+from coalmine.catalog import Reader, Writer
 from coalmine.model import Route
 from coalmine.routing.names import generate_name
 
@@ -58,11 +59,25 @@ def list_routes(
 ) -> Response:
     """Routes by virtual service, in the order in which they are tried."""
     served = parts.served()
-    filters = {"q": q, "virtual_service": virtual_service, "upstream": upstream, "function": function}
     with parts.catalog.read() as reader:
-        found = list(walk(reader.list_routes, **filters))
-        page = slice_page(found, served.sort_key, paging.cursor, paging.limit)
-        return answer_page(request, page, lambda route: show_route(route, reader, served))
+        names = _list_names(reader, q, virtual_service, upstream, function)
+        places = {name: _place(name, reader, served) for name in names}
+        page = slice_page(names, lambda name: (*places[name], name), paging.cursor, paging.limit)
+        return answer_page(request, page, lambda name: show_route(reader.get_route(name), reader, served))
+
+
+def _list_names(
+    reader: Reader, q: str | None, virtual_service: str | None, upstream: str | None, function: str | None
+) -> list[str]:
+    if q is None and virtual_service is None and function is None and upstream is None:
+        return reader.names("route")  # of thousands, only one page is read whole
+    found = walk(reader.list_routes, q=q, virtual_service=virtual_service, upstream=upstream, function=function)
+    return [route.name for route in found]
+
+
+def _place(name: str, reader: Reader, served: Served) -> tuple[str, int]:
+    """Effective order; what is not served, because its virtual service is gone, comes after the rest of it."""
+    return served.places.get(name) or (reader.get_route(name).virtual_service, len(served.places))
 
 
 @router.post(

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from coalmine.errors import Problem
-from coalmine.model import Route
 from coalmine.routing.shadow import find_shadowed
 from coalmine.routing.snapshot import Snapshot
 
@@ -19,18 +18,18 @@ State = Literal["accepted", "warning", "rejected"]
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """``order`` is a route's place in its virtual service, from 0; ``problems`` go by ``where``."""
+    """``places`` of routes are virtual service and order in it, from 0; ``problems`` go by ``where``."""
 
-    order: dict[str, int]
+    places: dict[str, tuple[str, int]]
     shadowed_by: dict[str, str]
     problems: dict[str, list[Problem]]
 
     def find_problems(self, where: str) -> list[Problem]:
         return self.problems.get(where, [])
 
-    def sort_key(self, route: Route) -> tuple[str, int, str]:
-        """Effective order: by virtual service, then as it is served; what is not served comes last."""
-        return route.virtual_service, self.order.get(route.name, len(self.order)), route.name
+    def find_order(self, route: str) -> int | None:
+        place = self.places.get(route)
+        return place and place[1]
 
 
 def judge(problems: list[Problem]) -> State:
@@ -40,16 +39,17 @@ def judge(problems: list[Problem]) -> State:
 
 
 def index_snapshot(snapshot: Snapshot) -> Served:
-    order: dict[str, int] = {}
+    places: dict[str, tuple[str, int]] = {}
     shadowed: dict[str, str] = {}
     for virtual_service in snapshot.virtual_services:
-        order.update({route.name: place for place, route in enumerate(virtual_service.routes)})
+        for order, route in enumerate(virtual_service.routes):
+            places[route.name] = (virtual_service.name, order)
         sound = [route.definition for route in virtual_service.routes if route.problem not in _INCOMPARABLE]
         shadowed.update(find_shadowed(sound))
     problems: dict[str, list[Problem]] = defaultdict(list)
     for problem in snapshot.problems:
         problems[problem.where].append(problem)
-    return Served(order, shadowed, dict(problems))
+    return Served(places, shadowed, dict(problems))
 
 
 class ServedIndex:
