@@ -10,7 +10,7 @@ Rule 4: order of precedence: preflight answer, fault, the action itself; CORS he
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from coalmine.model import FaultInjection, Mirror
@@ -32,26 +32,37 @@ Answered = Forward | Reply
 
 @dataclass(frozen=True, slots=True)
 class CompiledAction:
-    """``sends`` has one entry per destination, in their order; ``cors`` answers preflights (see ``decide``)."""
+    """``act`` is all that serving needs; the parts are for preflights and for explaining.
+
+    ``sends`` has one entry per destination, in their order. ``choose`` is None where nothing is sent to anyone.
+    """
 
     served: ServedRoute
     act: Act
-    sends: tuple[Send, ...] = ()
     cors: CorsPolicy | None = None
+    sends: tuple[Send, ...] = ()
+    choose: Chooser | None = None
+    copy: Send | None = None
 
 
 def compile_action(served: ServedRoute) -> CompiledAction:
     """The action of a served route; never raises: what cannot be compiled answers with its problem."""
     definition = served.definition
-    sends = tuple(compile_destination(destination, served) for destination in served.destinations)
-    act = _compile_act(served, sends)
+    cors = None if definition.cors is None else CorsPolicy(definition.cors)
+    made = _compile_sending(served) if _sends(served) else CompiledAction(served, _compile_answer(served))
+    act = made.act
     if definition.fault is not None and served.problem is None:
         act = _with_fault(act, definition.fault, served)
-    cors = None if definition.cors is None else CorsPolicy(definition.cors)
-    return CompiledAction(served, act if cors is None else _with_cors(act, cors, served), sends, cors)
+    if cors is not None:
+        act = _with_cors(act, cors, served)
+    return replace(made, act=act, cors=cors)
 
 
-def _compile_act(served: ServedRoute, sends: tuple[Send, ...]) -> Act:
+def _sends(served: ServedRoute) -> bool:
+    return served.problem is None and any(destination.weight for destination in served.destinations)
+
+
+def _compile_answer(served: ServedRoute) -> Act:
     if served.problem is not None:
         return _refuse(served.problem, served.detail, served)
     definition = served.definition
@@ -64,23 +75,28 @@ def _compile_act(served: ServedRoute, sends: tuple[Send, ...]) -> Act:
             return lambda head, matched, draw, limit: direct(head, matched)
     except ValueError as error:
         return _refuse("route_invalid", str(error), served)
-    if not any(destination.weight for destination in served.destinations):
-        return _refuse("route_invalid", "no destination of the route has a weight above 0", served)
-    return _compile_steered(served, sends)
+    return _refuse("route_invalid", "no destination of the route has a weight above 0", served)
 
 
 def _refuse(code: str, detail: str, served: ServedRoute) -> Act:
     return lambda head, matched, draw, limit: problem_reply(code, detail, route=served)
 
 
-def _compile_steered(served: ServedRoute, sends: tuple[Send, ...]) -> Act:
+def _compile_sending(served: ServedRoute) -> CompiledAction:
+    sends = tuple(compile_destination(destination, served) for destination in served.destinations)
     choose = compile_steering(served.destinations, served.definition.sticky)
-    if served.mirror is not None and served.definition.mirror is not None:
-        send_copy = compile_destination(served.mirror, served)
-        return _mirrored(served, choose, sends, send_copy, served.definition.mirror)
-    if len(sends) == 1 and served.definition.sticky is None:
-        return _compile_single(served, sends[0])
+    copy = None if served.mirror is None else compile_destination(served.mirror, served)
+    mirror = served.definition.mirror
+    if copy is not None and mirror is not None:
+        act = _mirrored(served, choose, sends, copy, mirror)
+    elif len(sends) == 1 and served.definition.sticky is None:
+        act = _compile_single(served, sends[0])
+    else:
+        act = _compile_steered(served, choose, sends)
+    return CompiledAction(served, act, None, sends, choose, copy)
 
+
+def _compile_steered(served: ServedRoute, choose: Chooser, sends: tuple[Send, ...]) -> Act:
     def act(head: RequestHead, matched: Matched, draw: Draw, limit: int) -> Decision:
         return _deliver(sends, choose(head, draw), None, served, head, matched, limit)
 

@@ -66,7 +66,7 @@ class Sources:
         self.data = data
         self._pairs: list[Pair] | None = None
         self._cookies: list[tuple[str, str]] | None = None
-        self._body: JsonValue | BodyKind = None
+        self._body: JsonValue = None
 
     @property
     def pairs(self) -> list[Pair]:
@@ -109,25 +109,19 @@ class Sources:
         """A field of the body; raises BodyNeeded before it was read, BrokenBody when it does not parse."""
         if not has_body(self.head):
             return None
-        if self.data is None:
-            self._ask()
+        kind = body_kind(self.header("content-type"), self.header("content-encoding"))
+        if kind is None:
+            self.unreadable = True
             return None
+        if self.data is None:
+            raise BodyNeeded
         if self._body is None:
-            self._body = self._parse(self.data)
+            self._body = _parse(kind, self.data)
         return find_field(self._body, path)
 
-    def _ask(self) -> None:
-        if self._kind() is not None:
-            raise BodyNeeded
-        self.unreadable = True
 
-    def _kind(self) -> BodyKind | None:
-        return body_kind(self.header("content-type"), self.header("content-encoding"))
-
-    def _parse(self, data: bytes) -> JsonValue:
-        kind = self._kind()
-        assert kind is not None  # the body was read because it can be
-        try:
-            return parse_body(kind, data)
-        except ValueError as error:
-            raise BrokenBody(str(error)) from None
+def _parse(kind: BodyKind, data: bytes) -> JsonValue:
+    try:
+        return parse_body(kind, data)
+    except ValueError as error:
+        raise BrokenBody(str(error)) from None
