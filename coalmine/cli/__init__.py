@@ -9,7 +9,8 @@ Rule 4: nothing heavy is imported before a command runs, so that help answers at
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from coalmine.errors import CoalmineError
 
@@ -28,3 +29,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complain(error)
         return 1
     return 0
+
+
+def command_names() -> Iterator[str]:
+    """Every command that help shows, such as ``get upstreams``."""
+    import typer.main
+
+    from coalmine.cli.app import app
+
+    yield from _names_below(typer.main.get_command(app), "")
+
+
+def _names_below(command: Any, prefix: str) -> Iterator[str]:
+    children = getattr(command, "commands", None)
+    if children is None:
+        yield prefix
+        return
+    for name, child in children.items():
+        if not child.hidden:
+            yield from _names_below(child, f"{prefix} {name}".strip())

@@ -17,7 +17,7 @@ from urllib.parse import quote, urlencode
 import typer
 
 from coalmine.cli import output
-from coalmine.cli.client import segment
+from coalmine.cli.client import segment, trust_anchors
 from coalmine.cli.names import function_path, resolve_function
 from coalmine.cli.output import Output
 from coalmine.cli.pairs import split_header, split_pairs
@@ -190,7 +190,13 @@ def _send(method: str, url: str, headers: Sequence[tuple[str, str]], content: st
 
     try:
         response = httpx.request(
-            method, url, headers=list(headers), content=content, timeout=_TIMEOUT_SECONDS, trust_env=False
+            method,
+            url,
+            headers=list(headers),
+            content=content,
+            timeout=_TIMEOUT_SECONDS,
+            trust_env=False,
+            verify=trust_anchors(url),
         )
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise CoalmineError(f"{url}: {error or type(error).__name__}", code="upstream_unreachable") from None

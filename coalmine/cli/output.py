@@ -29,20 +29,21 @@ def write(text: str) -> None:
 
 def to_json(value: Any) -> str:
     """JSON for people; what a terminal would take for a command is an escape (RFC 8259 section 7)."""
-    text = json.dumps(value, indent=2, ensure_ascii=False)
-    safe = _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
-    return safe.encode("utf-8", "backslashreplace").decode()
+    return _escape(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def to_yaml(value: Any) -> str:
     import yaml
 
     text: str = yaml.dump(value, Dumper=_dumper(), sort_keys=False, allow_unicode=True, width=120)
-    return text
+    return _escape(text)
 
 
 def _dumper() -> Any:
-    """Block lists indented below their key, and no anchors: what people write by hand."""
+    """Block lists indented below their key, and no anchors: what people write by hand.
+
+    Texts with marks that a terminal obeys are quoted, so that they can be escaped (YAML 1.2 section 5.7).
+    """
     import yaml
 
     class Plain(yaml.SafeDumper):
@@ -52,7 +53,18 @@ def _dumper() -> Any:
         def ignore_aliases(self, data: Any) -> bool:
             return True
 
+    def represent(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+        style = '"' if _CONTROL.search(text) else "|" if "\n" in text else None
+        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style)
+
+    Plain.add_representer(str, represent)
     return Plain
+
+
+def _escape(text: str) -> str:
+    """Inside quotes, JSON and YAML share this escape."""
+    safe = _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return safe.encode("utf-8", "backslashreplace").decode()
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -1,0 +1,126 @@
+"""``apply``, ``diff``, ``dump`` and ``check``: files in, files out."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from tests.admin_api.conftest import V1, V2
+from tests.coalmine.cli.conftest import Cli
+
+MANIFEST = """
+apiVersion: gateway.solo.io/v1
+kind: VirtualService
+metadata: {{name: coalmine, namespace: gloo-system}}
+spec:
+  virtualHost:
+    domains: ['*']
+    routes:
+    - matcher: {{prefix: /findPets}}
+      routeAction:
+        single:
+          destinationSpec: {{rest: {{functionName: findPets, parameters: {{}}}}}}
+          upstream: {{name: {upstream}, namespace: gloo-system}}
+"""
+
+
+def write(folder: Path, name: str, text: str) -> str:
+    (folder / name).write_text(text)
+    return name
+
+
+def test_a_manifest_is_applied_and_applying_it_again_changes_nothing(cli: Cli, folder: Path) -> None:
+    name = write(folder, "a.yaml", MANIFEST.format(upstream=V1))
+    assert cli(f"diff -f {name}", code=2).lines == ["+ virtual-services/coalmine", "+ routes/coalmine-find-pets"]
+    assert cli(f"apply -f {name}").lines[-1] == "2 added"
+    assert cli(f"apply -f {name}").out == "nothing to change\n"
+    assert cli(f"diff -f {name}").out == ""
+
+
+def test_a_manifest_replaces_all_routes_of_its_virtual_service(zoo: Cli, folder: Path) -> None:
+    zoo(f"apply -f {write(folder, 'a.yaml', MANIFEST.format(upstream=V2))}")
+    assert [item["name"] for item in zoo("get routes -o json").json] == ["coalmine-find-pets"]
+
+
+def test_a_dump_is_applied_to_where_it_came_from_without_a_change(zoo: Cli, folder: Path) -> None:
+    zoo(
+        f"add route --name coalmine -p /findPetWithId -u {V1} -f findPetById "
+        "--rest-parameters :path=/findPetWithId/{id}"
+    )
+    for suffix, output in ((".yaml", ""), (".json", "-o json")):
+        name = write(folder, f"all{suffix}", zoo(f"dump {output}").out)
+        assert zoo(f"diff -f {name} --replace").out == ""
+        assert zoo(f"apply -f {name} --replace").out == "nothing to change\n"
+    assert ":path: /findPetWithId/{id}" in zoo("dump").out
+
+
+def test_replace_also_removes(zoo: Cli, folder: Path) -> None:
+    name = write(folder, "a.yaml", "upstreams: []\nvirtual_services: []\nroutes: []\n")
+    assert "- routes/find-pets" in zoo(f"diff -f {name} --replace", code=2).lines
+    assert zoo(f"apply -f {name} --replace --dry-run").lines[-1] == "5 removed (dry run: nothing was changed)"
+    assert zoo(f"apply -f {name} --replace").lines[-1] == "5 removed"
+
+
+def test_files_folders_and_standard_input(cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "more").mkdir()
+    write(folder, "more/b.yml", "name: two\ndomains: [two.example.com]\n")
+    write(folder, "more/c.json", '{"name": "three", "domains": ["three.example.com"]}')
+    write(folder, "more/read.me", "{{{")
+    write(folder, "a.yaml", "---\n---\nkind: virtual_service\nname: one\ndomains: [one.example.com]\n")
+    stdin = io.TextIOWrapper(io.BytesIO(b"name: four\ndomains: [four.example.com]\n"))
+    monkeypatch.setattr("sys.stdin", stdin)
+    cli("apply -f a.yaml -f more -f -")
+    assert [item["name"] for item in cli("get vs -o json").json] == ["four", "one", "three", "two"]
+
+
+def test_one_bad_document_and_nothing_is_applied(cli: Cli, folder: Path) -> None:
+    good = write(folder, "good.yaml", "name: one\ndomains: [one.example.com]\n---\nname: two\ndomainz: [b]\nkind: vs\n")
+    bad = write(folder, "bad.yaml", f"name: r\nvirtual_service: one\ndestinations: [{{upstream: {V1}, weight: -1}}]\n")
+    before = cli("dump").out
+    refused = cli(f"apply -f {good} -f {bad}", code=1).err
+    assert "good.yaml document 2 /kind: 'vs' is no kind of Coalmine's" in refused
+    assert "bad.yaml /destinations/0/weight: " in refused
+    assert cli("dump").out == before
+
+
+def test_a_fault_of_one_file_is_led_back_to_it(cli: Cli, folder: Path) -> None:
+    name = write(folder, "a.yaml", MANIFEST.format(upstream="nobody"))
+    refused = cli(f"apply -f {name}", code=1).err
+    assert "a.yaml /spec/virtualHost/routes/0: no upstream nobody" in refused
+
+
+BROKEN = {
+    "no such file": ("nowhere.yaml", "nowhere.yaml cannot be read: No such file or directory"),
+    "nothing in it": ("empty.yaml", "there is no document in empty.yaml"),
+    "no YAML": ("broken.yaml", "broken.yaml: "),
+}
+
+
+@pytest.mark.parametrize(("name", "said"), BROKEN.values(), ids=BROKEN)
+def test_files_that_cannot_be_read(cli: Cli, folder: Path, name: str, said: str) -> None:
+    write(folder, "empty.yaml", "---\n")
+    write(folder, "broken.yaml", "a: [1\nb: }")
+    assert said in cli(f"apply -f {name}", code=1).err
+
+
+def test_check_is_content_when_everything_is_as_written(zoo: Cli) -> None:
+    told = zoo("check", code=1)  # no worker is connected in this test: that alone is a problem
+    assert "workers" in told.out
+    assert "find-pets" not in told.out
+
+
+def test_check_lists_everything_that_is_wrong(zoo: Cli) -> None:
+    zoo("create upstream static --name silent --static-hosts 127.0.0.1:1")
+    zoo(f"delete upstream {V1} --force")
+    found = zoo("check -o json", code=1).json
+    assert {item["where"] for item in found} >= {"routes/find-pets", "routes/petstore", "upstreams/silent"}
+    assert next(item["code"] for item in found if item["where"] == "upstreams/silent") == "discovery_pending"
+
+
+def test_apply_and_diff_print_their_rest_call(cli: Cli, folder: Path) -> None:
+    name = write(folder, "a.yaml", "name: one\ndomains: [one.example.com]\n---\nname: two\ndomains: [b.example.com]\n")
+    assert "/config/apply -H 'content-type: application/yaml'" in cli(f"apply -f {name} -o curl").out
+    assert "-X PUT" in cli(f"apply -f {name} --replace -o curl").out
+    assert "/config/diff?replace=true" in cli(f"diff -f {name} --replace -o curl").out
