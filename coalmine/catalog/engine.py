@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, exc, make_url
+from sqlalchemy.pool import QueuePool
 
 from coalmine.errors import CatalogError
 
@@ -64,16 +64,10 @@ def open_engine(path: Path) -> Engine:
         pool_size=_POOL,
         max_overflow=-1,
         pool_reset_on_return="rollback",
-        poolclass=_queue_pool(),
+        poolclass=QueuePool,
     )
     event.listen(engine, "begin", _begin)
     return engine
-
-
-def _queue_pool() -> Any:
-    from sqlalchemy.pool import QueuePool
-
-    return QueuePool
 
 
 def _begin(connection: Connection) -> None:

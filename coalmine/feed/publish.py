@@ -98,10 +98,11 @@ class SnapshotFeed:
     def _send(self, snapshot: Snapshot, body: bytes) -> Future[Any] | None:
         if self._server is None:
             return None
-        if self._server.loop is None:
+        loop = self._server.loop
+        if loop is None or loop.is_closed():
             self._server.keep(snapshot.version, body)
             return None
-        return asyncio.run_coroutine_threadsafe(self._server.publish(snapshot.version, body), self._server.loop)
+        return asyncio.run_coroutine_threadsafe(self._server.publish(snapshot.version, body), loop)
 
     def _save(self, snapshot: Snapshot, body: bytes) -> None:
         if self._file is None:
@@ -133,7 +134,7 @@ class SnapshotFeed:
     def stats(self) -> Stats:
         """What the workers counted; see ``coalmine.feed.stats``."""
         self._check_thread()
-        if self._server is None or self._server.loop is None:
+        if self._server is None or self._server.loop is None or self._server.loop.is_closed():
             return merge_stats([])
         asked = asyncio.run_coroutine_threadsafe(self._server.stats(), self._server.loop)
         return asked.result(_SLACK_SECONDS)

@@ -65,6 +65,14 @@ def test_what_was_put_is_found_as_it_was_and_can_be_deleted(
         assert getattr(writer, f"find_{kind}")(name) is None
 
 
+def test_canaries_are_listed_by_name(catalog: Catalog) -> None:
+    other = CANARY.model_copy(update={"name": "another", "percent": 50})
+    with catalog.write() as writer:
+        writer.put_canary(CANARY)
+        writer.put_canary(other)
+        assert writer.list_canaries() == (other, CANARY)
+
+
 @pytest.mark.parametrize("kind", ["upstream", "virtual_service", "route"])
 def test_a_missing_name_is_told_with_the_nearest_one(catalog: Catalog, kind: str) -> None:
     definitions = {

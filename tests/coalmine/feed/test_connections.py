@@ -6,14 +6,16 @@ import asyncio
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from coalmine.feed import FeedClient, FeedServer
+from coalmine.feed import FeedClient, FeedServer, SnapshotFeed
 from coalmine.feed.frames import Kind, write_frame
-from coalmine.routing.snapshot import Snapshot, dump_snapshot
+from coalmine.model import Definitions
+from coalmine.routing.snapshot import ServedUpstream, Snapshot, dump_snapshot, make_snapshot
 from tests.coalmine.feed.support import Worker, running_server, snapshot_of, wait_until, workers
 
 HELLO = write_frame(Kind.HELLO, {"pid": 1, "index": 0, "instance": "i", "version": None})
@@ -111,6 +113,27 @@ def test_an_asynchronous_apply_is_awaited_before_the_acknowledgement(tmp_path: P
     answer = asyncio.run(_first_answer(tmp_path / "s", write_frame(Kind.SNAPSHOT, dump_snapshot(snapshot)), apply))
     assert answer == write_frame(Kind.ACK, {"version": snapshot.version})
     assert applied == [snapshot]
+
+
+def test_a_large_snapshot_is_parsed_beside_the_loop_and_applied_on_it(tmp_path: Path) -> None:
+    snapshot = make_snapshot(tuple(ServedUpstream(f"u{number}", ("http://127.0.0.1:1",)) for number in range(3000)))
+    threads = []
+
+    def apply(given: Snapshot) -> None:
+        threads.append(threading.current_thread())
+
+    frame = write_frame(Kind.SNAPSHOT, dump_snapshot(snapshot))
+    assert asyncio.run(_first_answer(tmp_path / "s", frame, apply))[1] == Kind.ACK
+    assert threads == [threading.main_thread()]
+
+
+def test_publishing_and_asking_on_a_loop_that_is_closed_ends_at_once(tmp_path: Path) -> None:
+    with running_server(tmp_path / "s") as server:
+        loop = server.loop
+    server.loop = loop
+    feed = SnapshotFeed(Definitions, server=server, build=lambda _: snapshot_of("one"))
+    assert feed.publish() == snapshot_of("one")
+    assert feed.stats()["requests"] == []
 
 
 @pytest.mark.parametrize("body", [b"{}", b"nonsense", b'{"version": 3}', b"[]", b"\xff"])
