@@ -30,6 +30,7 @@ from admin_api.security import Guard
 from coalmine import __version__
 from coalmine.catalog import Catalog
 from coalmine.feed import SnapshotFeed
+from coalmine.model import Route, Upstream, VirtualService
 from coalmine.settings import Settings
 
 _ROUTERS = (
@@ -46,6 +47,9 @@ _ROUTERS = (
     metrics.router,
     docs_page.router,
 )
+
+# What ``bodies`` reads, and FastAPI therefore does not see.
+_BODIES = (Upstream, VirtualService, Route, config.Config, match.MatchRequest)
 
 
 def create_app(*, catalog: Catalog, feed: SnapshotFeed, prober: Prober, settings: Settings) -> FastAPI:
@@ -74,7 +78,7 @@ def create_app(*, catalog: Catalog, feed: SnapshotFeed, prober: Prober, settings
 def _document(app: FastAPI) -> None:
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = make_document(app, __version__)
+            app.openapi_schema = make_document(app, __version__, _BODIES)
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's way to extend the document

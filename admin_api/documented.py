@@ -5,6 +5,7 @@ This file performs no I/O.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import FastAPI
@@ -14,11 +15,9 @@ from pydantic.json_schema import models_json_schema
 
 from admin_api.problems import PROBLEM_JSON
 from coalmine.errors import CODES, Fault
-from coalmine.model import Route, Upstream, VirtualService
 
 _REF = "#/components/schemas/{model}"
 _FASTAPIS_OWN = ("HTTPValidationError", "ValidationError")
-_BODIES: tuple[type[BaseModel], ...] = (Upstream, VirtualService, Route)
 
 
 class ProblemBody(BaseModel):
@@ -71,15 +70,15 @@ def takes(
     return {"requestBody": {"required": required, "content": content}}
 
 
-def make_document(app: FastAPI, version: str) -> dict[str, Any]:
-    """The API's OpenAPI document, with the schemas of bodies and problems in it."""
+def make_document(app: FastAPI, version: str, bodies: Sequence[type[BaseModel]]) -> dict[str, Any]:
+    """The API's OpenAPI document, with the schemas of ``bodies`` and problems in it."""
     document = get_openapi(
         title="Coalmine admin API",
         version=version,
         description="Upstreams and their functions, virtual services and routes, and what is served of them.",
         routes=app.routes,
     )
-    models = [(model, "validation") for model in (*_BODIES, ProblemBody)]
+    models = [(model, "validation") for model in (*bodies, ProblemBody)]
     _, extra = models_json_schema(models, ref_template=_REF)  # type: ignore[arg-type]
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     for name, schema in extra.get("$defs", {}).items():

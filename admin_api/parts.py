@@ -7,10 +7,11 @@ from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
 
-from admin_api.served import Served, ServedIndex
+from admin_api.served import ByVersion, Served, index_snapshot
 from coalmine.catalog import Catalog
 from coalmine.feed import SnapshotFeed
 from coalmine.model import ProbeReport
+from coalmine.routing.table import RouteTable
 from coalmine.settings import Settings
 
 
@@ -32,11 +33,16 @@ class Parts:
     feed: SnapshotFeed
     prober: Prober
     settings: Settings
-    index: ServedIndex = field(default_factory=ServedIndex)
+    _indexes: ByVersion[Served] = field(default_factory=lambda: ByVersion(index_snapshot))
+    _tables: ByVersion[RouteTable] = field(default_factory=lambda: ByVersion(RouteTable.compile))
 
     def served(self) -> Served:
-        """What the engines are told now."""
-        return self.index.find(self.feed.current)
+        """What the engines are told now, by definition."""
+        return self._indexes.find(self.feed.current)
+
+    def table(self) -> RouteTable:
+        """What the engines make of it."""
+        return self._tables.find(self.feed.current)
 
 
 def find_parts(request: Request) -> Parts:

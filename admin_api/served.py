@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 from coalmine.errors import Problem
 from coalmine.routing.shadow import find_shadowed
 from coalmine.routing.snapshot import Snapshot
+
+T = TypeVar("T")
 
 # Nobody can compare the conditions of these.
 _INCOMPARABLE = ("invalid_regex", "route_invalid")
@@ -52,15 +55,16 @@ def index_snapshot(snapshot: Snapshot) -> Served:
     return Served(places, shadowed, dict(problems))
 
 
-class ServedIndex:
-    """Remembers the index of the last snapshot it was asked for: most requests ask for the same one."""
+class ByVersion(Generic[T]):
+    """Remembers what ``make`` made of the last snapshot: most requests ask for the same one."""
 
-    def __init__(self) -> None:
-        self._last: tuple[str, Served] | None = None
+    def __init__(self, make: Callable[[Snapshot], T]) -> None:
+        self._make = make
+        self._last: tuple[str, T] | None = None
 
-    def find(self, snapshot: Snapshot) -> Served:
+    def find(self, snapshot: Snapshot) -> T:
         last = self._last
         if last is None or last[0] != snapshot.version:
-            last = (snapshot.version, index_snapshot(snapshot))
+            last = (snapshot.version, self._make(snapshot))
             self._last = last
         return last[1]
