@@ -25,14 +25,11 @@ _ATTRIBUTE = re.compile(
     r"""\b(?:spec-url|data-url|data-openapi-url|apiDescriptionUrl)\s*=\s*""" + _STRING, re.IGNORECASE
 )
 _REDOC_CALL = re.compile(r"""\bRedoc\.init\(\s*""" + _STRING)
-_SCRIPT = re.compile(
-    r"""<script[^>]{0,500}\bsrc\s*=\s*["']([^"'<>\s]{0,500}(?:swagger-initializer|swagger-ui-init|index)\.js)["']""",
-    re.IGNORECASE,
-)
-_LINK_TAG = re.compile(
-    r"""<link[^>]{0,500}\brel\s*=\s*["']service-desc["'][^>]{0,500}\bhref\s*=\s*["']([^"'<>\s]{1,500})["']""",
-    re.IGNORECASE,
-)
+# A tag ends before the next one begins, so that these stay linear whatever is in the page.
+_TAG = re.compile(r"<(link|script)\b([^<>]{1,1000})>", re.IGNORECASE)
+_SERVICE_DESC = re.compile(r"""\brel\s*=\s*["']service-desc["']""", re.IGNORECASE)
+_TARGET = re.compile(r"""\b(?:href|src)\s*=\s*["']([^"'\s]{1,500})["']""", re.IGNORECASE)
+_INITIALIZERS = ("swagger-initializer.js", "swagger-ui-init.js", "index.js")
 # Swagger UI's own example stands in the page of every untouched installation.
 _EXAMPLE = "petstore.swagger.io"
 
@@ -44,15 +41,18 @@ def mentions_in_page(body: bytes) -> list[Mention]:
 
 
 def _mentions(text: str) -> Iterator[Mention]:
-    for match in _LINK_TAG.finditer(text):
-        yield match[1], "document"
+    tags = [(match[1].lower(), match[2], _TARGET.search(match[2])) for match in _TAG.finditer(text)]
+    for name, attributes, target in tags:
+        if name == "link" and target and _SERVICE_DESC.search(attributes):
+            yield target[1], "document"
     for match in _URL_KEY.finditer(text):
         yield match[2], "index" if match[1] == "configUrl" else "document"
     for pattern in (_ATTRIBUTE, _REDOC_CALL):
         for match in pattern.finditer(text):
             yield match[1], "document"
-    for match in _SCRIPT.finditer(text):
-        yield match[1], "script"
+    for name, _, target in tags:
+        if name == "script" and target and target[1].split("?")[0].endswith(_INITIALIZERS):
+            yield target[1], "script"
 
 
 def _unique(mentions: Iterator[Mention]) -> list[Mention]:

@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+import pytest
+
+from coalmine.model import DiscoveryState
+from discovery.schedule import next_delay
+
+ROWS: list[tuple[str, DiscoveryState, int, float, float]] = [
+    ("a success: one interval", "discovered", 0, 0.0, 30),
+    ("jitter only shortens, so that a change is noticed within one interval", "discovered", 0, 1.0, 25.5),
+    ("an empty document is a success", "empty", 0, 0.0, 30),
+    ("the first failure: one interval", "stale", 1, 0.0, 30),
+    ("then twice as long", "stale", 2, 0.0, 60),
+    ("up to four intervals for a service that is down", "unreachable", 9, 0.0, 120),
+    ("up to sixteen for one without a document", "not_found", 9, 0.0, 480),
+    ("however often it failed", "not_found", 10**9, 0.0, 480),
+]
+
+
+@pytest.mark.parametrize(
+    ("state", "failures", "draw", "seconds"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS]
+)
+def test_next_delay(state: DiscoveryState, failures: int, draw: float, seconds: float) -> None:
+    assert next_delay(30, state, failures, draw) == pytest.approx(seconds)
