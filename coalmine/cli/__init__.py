@@ -17,10 +17,10 @@ from coalmine.errors import CoalmineError
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command line (default: of this process) and returns its exit code."""
-    from coalmine.cli.app import app
+    from coalmine.cli.app import make_command
 
     try:
-        app(list(sys.argv[1:] if arguments is None else arguments), prog_name="coalmine")
+        make_command()(list(sys.argv[1:] if arguments is None else arguments), prog_name="coalmine")
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except CoalmineError as error:
@@ -33,11 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def command_names() -> Iterator[str]:
     """Every command that help shows, such as ``get upstreams``."""
-    import typer.main
+    from coalmine.cli.app import make_command
 
-    from coalmine.cli.app import app
-
-    yield from _names_below(typer.main.get_command(app), "")
+    yield from _names_below(make_command(), "")
 
 
 def _names_below(command: Any, prefix: str) -> Iterator[str]:

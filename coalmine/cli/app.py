@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from typing import Any
 
 import typer
+import typer.main
 
 from coalmine.cli import (
     call,
@@ -69,4 +72,7 @@ def make_app() -> typer.Typer:
     return app
 
 
-app = make_app()
+@functools.cache
+def make_command() -> Callable[..., Any]:
+    """The whole tree, ready to be called with a command line; made once in a process."""
+    return typer.main.get_command(make_app())

@@ -11,8 +11,22 @@ from typing import Any
 import pytest
 
 from coalmine.cli import main
-from coalmine.model import Upstream
+from coalmine.model import Route, Upstream, VirtualService
 from tests.admin_api.conftest import V1, V2, Api, open_api, petstore_functions
+
+ROUTES = (
+    {
+        "name": "petstore",
+        "match": {"path": {"prefix": "/petstore"}},
+        "destinations": [{"upstream": V1}],
+        "rewrite": {"prefix": "/api/pets"},
+    },
+    {
+        "name": "find-pets",
+        "match": {"path": {"prefix": "/findPets"}},
+        "destinations": [{"upstream": V1, "function": "findPets"}],
+    },
+)
 
 
 @dataclass
@@ -81,10 +95,12 @@ def cli(api: Api, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monkey
 
 @pytest.fixture
 def zoo(cli: Cli) -> Cli:
-    """With the virtual service coalmine and the routes of the article's first part."""
-    cli("create virtualservice --name coalmine")
-    cli(f"add route --name coalmine --path-prefix /petstore --dest-name {V1} --prefix-rewrite /api/pets")
-    cli(f"add route --name coalmine --path-prefix /findPets --dest-name {V1} --rest-function-name findPets")
+    """With the virtual service coalmine and two routes of the article's first part."""
+    with cli.api.catalog.write() as writer:
+        writer.put_virtual_service(VirtualService(name="coalmine"))
+        for route in ROUTES:
+            writer.put_route(Route.model_validate({"virtual_service": "coalmine", **route}))
+    cli.api.feed.publish()
     return cli
 
 
