@@ -25,16 +25,19 @@ class Ranked(Protocol):
 class Entry:
     """A route as a bucket sees it: conditions that are still to be checked."""
 
-    __slots__ = ("conditions", "methods", "owner", "rank")
+    __slots__ = ("bind", "conditions", "methods", "owner", "rank")
 
     def __init__(self, owner: Ranked, indexed: Condition | None = None) -> None:
         self.owner = owner
         self.rank = owner.rank
+        self.bind = owner.match.path.bind
         self.methods = owner.match.methods
         self.conditions = tuple(one for one in owner.match.conditions if one is not indexed)
 
 
 Entries = list[Entry]
+_NO_HEADERS: dict[bytes, dict[bytes, Entries]] = {}
+_NO_QUERY: dict[str, dict[str, Entries]] = {}
 
 
 class Bucket:
@@ -52,6 +55,9 @@ class Bucket:
             self._add(owner)
             if owner.match.methods is None and not owner.match.conditions:
                 break
+        # Most buckets need no index: one empty dict for all of them keeps a large table in the processor's cache.
+        self._by_header = self._by_header or _NO_HEADERS
+        self._by_query = self._by_query or _NO_QUERY
 
     def _add(self, owner: Ranked) -> None:
         for condition in owner.match.conditions:

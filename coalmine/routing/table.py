@@ -110,7 +110,7 @@ class CompiledVirtualService:
             return None
         route = best.owner
         assert isinstance(route, CompiledRoute)
-        captures, rest = route.match.path.bind(path)
+        captures, rest = best.bind(path)
         return Matched(route, captures, rest)
 
     def _match_patterns(self, path: str, facts: Facts, best: Entry | None) -> Entry | None:

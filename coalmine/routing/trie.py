@@ -24,6 +24,10 @@ class PrefixNode:
         self.bucket: Bucket | None = None
 
 
+# Leaves share these: what is small stays in the processor's cache.
+_NO_PREFIXES: dict[str, PrefixNode] = {}
+
+
 class PrefixTrie:
     """Prefixes of whole segments."""
 
@@ -52,6 +56,9 @@ class PrefixTrie:
         """To be called once, when all owners are in."""
         for node in self._nodes:
             node.bucket = Bucket(node.owners) if node.owners else None
+            node.owners = []
+            node.children = node.children or _NO_PREFIXES
+        self._nodes = []
 
     def find(self, path: str) -> list[Bucket]:
         """The buckets of all prefixes of ``path``, the longest first."""
@@ -89,6 +96,10 @@ class TemplateNode:
         return self.anything
 
 
+_NO_TEMPLATES: dict[str, TemplateNode] = {}
+_NO_PARTIALS: dict[Segment, TemplateNode] = {}
+
+
 class TemplateTrie:
     """Templates: literal segments by dict, partly literal ones one by one, whole placeholders last."""
 
@@ -113,11 +124,13 @@ class TemplateTrie:
         pending = [self._root]
         while pending:
             node = pending.pop()
-            node.bucket = Bucket(node.owners) if node.owners else None
-            pending += node.children.values()
-            pending += node.partials.values()
+            pending += [*node.children.values(), *node.partials.values()]
             if node.anything is not None:
                 pending.append(node.anything)
+            node.bucket = Bucket(node.owners) if node.owners else None
+            node.owners = []
+            node.children = node.children or _NO_TEMPLATES
+            node.partials = node.partials or _NO_PARTIALS
 
     def find(self, path: str) -> list[Bucket]:
         """The buckets of all templates that ``path`` fits, in no order."""
