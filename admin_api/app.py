@@ -49,7 +49,15 @@ _ROUTERS = (
 )
 
 # What ``bodies`` reads, and FastAPI therefore does not see.
-_BODIES = (Upstream, VirtualService, Route, config.Config, match.MatchRequest)
+_BODIES = (
+    Upstream,
+    VirtualService,
+    Route,
+    config.Config,
+    match.MatchRequest,
+    canaries.CanaryStart,
+    canaries.CanaryShift,
+)
 
 
 def create_app(*, catalog: Catalog, feed: SnapshotFeed, prober: Prober, settings: Settings) -> FastAPI:

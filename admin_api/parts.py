@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
@@ -33,6 +35,7 @@ class Parts:
     feed: SnapshotFeed
     prober: Prober
     settings: Settings
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
     _indexes: ByVersion[Served] = field(default_factory=lambda: ByVersion(index_snapshot))
     _tables: ByVersion[RouteTable] = field(default_factory=lambda: ByVersion(RouteTable.compile))
 
