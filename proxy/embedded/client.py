@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, cast
 from coalmine.routing.decision import Reply
 from proxy.embedded.body import BodyReader, FramingError, LengthReader, trailer_of
 from proxy.embedded.exchange import Exchange
+from proxy.embedded.fields import RequestFields, refuse
 from proxy.embedded.options import LINGER_SECONDS, MAX_AHEAD_BYTES, MAX_DISCARD_BYTES
 from proxy.embedded.replies import format_reply, make_reply
-from proxy.embedded.request import parse_request, refuse, refuse_early, refuse_large
+from proxy.embedded.request import parse_request, refuse_early, refuse_large
 
 if TYPE_CHECKING:
     from proxy.embedded.engine import Engine
@@ -35,6 +36,7 @@ class ClientConnection(asyncio.Protocol):
         "_ahead",
         "_engine",
         "_exchange",
+        "_fields",
         "_half_closed",
         "_holds",
         "_lingering",
@@ -55,6 +57,7 @@ class ClientConnection(asyncio.Protocol):
         self._ahead: bytes | bytearray = b""  # read, but not yet anybody's
         self._exchange: Exchange | None = None
         self._reader: BodyReader | None = None  # of the current request's body, until it is complete
+        self._fields: RequestFields | None = None  # of the last request
         self._holds = 0
         self._running = False
         self._lingering = False
@@ -72,9 +75,9 @@ class ClientConnection(asyncio.Protocol):
         self._source = peer[0] if isinstance(peer, tuple) else ""
         engine = self._engine
         if engine.admit(self):
-            self.deadline = engine.now() + engine.options.header_timeout_seconds
+            self.deadline = engine.clock.read() + engine.options.header_timeout_seconds
         else:
-            self.deadline = engine.now() + LINGER_SECONDS
+            self.deadline = engine.clock.read() + LINGER_SECONDS
             self._refuse(make_reply("overloaded"))
 
     def data_received(self, data: bytes) -> None:
@@ -144,7 +147,7 @@ class ClientConnection(asyncio.Protocol):
         if not self._ahead:
             self._ahead = data
             if self._exchange is None:
-                self.deadline = self._engine.now() + self._engine.options.header_timeout_seconds
+                self.deadline = self._engine.clock.read() + self._engine.options.header_timeout_seconds
         else:
             if isinstance(self._ahead, bytes):
                 self._ahead = bytearray(self._ahead)
@@ -186,10 +189,11 @@ class ClientConnection(asyncio.Protocol):
             return False
         raw = bytes(ahead[: end + 4])
         self._ahead = ahead[end + 4 :]
-        request = parse_request(raw, self._source)
+        request = parse_request(raw, self._source, last=self._fields)
         if isinstance(request, Reply):
             self._refuse(request)
             return False
+        self._fields = request.fields
         self._begin(Exchange(self._engine, self, request))
         return True
 
@@ -253,10 +257,11 @@ class ClientConnection(asyncio.Protocol):
             self.linger()
             return
         options = self._engine.options
-        self.deadline = self._engine.now() + (
+        self.deadline = self._engine.clock.read() + (
             options.header_timeout_seconds if self._ahead or self._reader else options.idle_timeout_seconds
         )
-        self._advance()
+        if self._ahead or self._half_closed:
+            self._advance()
 
     def can_discard(self) -> bool:
         """Whether reading the rest of an unwanted body, if any, is cheaper than a new connection."""
@@ -266,7 +271,7 @@ class ClientConnection(asyncio.Protocol):
         return not withheld and isinstance(self._reader, LengthReader) and self._reader.left <= MAX_DISCARD_BYTES
 
     def _discarded(self) -> None:
-        self.deadline = self._engine.now() + self._engine.options.idle_timeout_seconds
+        self.deadline = self._engine.clock.read() + self._engine.options.idle_timeout_seconds
         self._advance()
 
     def linger(self, *, unread: bool = False) -> None:
@@ -281,7 +286,7 @@ class ClientConnection(asyncio.Protocol):
         if not self.transport.is_closing():
             self.transport.resume_reading()
             self.transport.write_eof()
-        self.deadline = self._engine.now() + LINGER_SECONDS
+        self.deadline = self._engine.clock.read() + LINGER_SECONDS
 
     def reset(self) -> None:
         """End the connection so that nobody can take what was sent for a whole answer (RFC 9112 section 8)."""

@@ -9,12 +9,11 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Callable
-from typing import Any
 
 from proxy.embedded.endpoints import Endpoint
 from proxy.embedded.options import EngineOptions
 from proxy.embedded.stats import Counters
+from proxy.embedded.timeouts import Clock
 from proxy.embedded.tls import upstream_context
 from proxy.embedded.upstream import Owner, UpstreamConnection, take_idle
 
@@ -26,17 +25,16 @@ class AddressRefusedError(OSError):
 class Connector:
     """Hands connections to owners: an idle one at once, a new one when it is there."""
 
-    def __init__(self, options: EngineOptions, counters: Counters, watched: set[Any], now: Callable[[], float]) -> None:
+    def __init__(self, options: EngineOptions, counters: Counters, clock: Clock) -> None:
         self.options = options
-        self.watched = watched
-        self.now = now
+        self.clock = clock
         self.open_connections = 0
         self._counters = counters
         self._tasks: set[asyncio.Task[None]] = set()
 
     def connect(self, endpoint: Endpoint, owner: Owner, *, fresh: bool = False) -> None:
         """Call ``owner.connected`` or ``owner.upstream_failed``, now or later."""
-        connection = None if fresh else take_idle(endpoint, self.watched)
+        connection = None if fresh else take_idle(endpoint)
         if connection is not None:
             owner.connected(connection)
             return
@@ -55,6 +53,7 @@ class Connector:
             owner.upstream_failed("connect-failure", f"{endpoint.origin}: {_describe(error)}")
         else:
             self._counters.upstream_connections += 1
+            self.clock.read()
             owner.connected(connection)
 
     async def _open_first(self, endpoint: Endpoint) -> UpstreamConnection:

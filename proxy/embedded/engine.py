@@ -21,11 +21,13 @@ from coalmine.routing.table import RouteTable
 from proxy.embedded.access_log import AccessLog
 from proxy.embedded.client import ClientConnection
 from proxy.embedded.connector import Connector
-from proxy.embedded.endpoints import Cluster, Endpoint, update_clusters
+from proxy.embedded.endpoints import Cluster, update_clusters
 from proxy.embedded.exchange import Exchange
+from proxy.embedded.lane import Lanes, labels_of
 from proxy.embedded.options import EngineOptions
 from proxy.embedded.stats import Labels, Stats
-from proxy.embedded.timeouts import Sweep
+from proxy.embedded.timeouts import Clock, Sweep
+from proxy.embedded.upstream import close_expired
 
 # Connections beyond the limit that may stand around at once to be told so; more than these are dropped unheard.
 MAX_TURNED_AWAY = 256
@@ -38,6 +40,7 @@ class Served:
     version: str
     table: RouteTable
     clusters: dict[str, Cluster]
+    lanes: Lanes
 
 
 class Engine:
@@ -52,19 +55,19 @@ class Engine:
     ) -> None:
         self.options = options or EngineOptions()
         self.draw = draw
-        self.now = now
+        self.clock = Clock(now)
         self.draining = False
         self.stats_store = Stats()
         self.counters = self.stats_store.counters
-        self.sweep = Sweep(now)
-        self.connector = Connector(self.options, self.counters, self.sweep.watched, now)
-        self.served = Served(EMPTY.version, RouteTable.compile(EMPTY), {})
+        self.sweep = Sweep(self.clock, self._close_idle)
+        self.connector = Connector(self.options, self.counters, self.clock)
+        self.served = self._compile(EMPTY, {})
         self._clients: set[ClientConnection] = set()
         self._turned_away: set[ClientConnection] = set()
         self._servers: list[asyncio.Server] = []
         self._log = AccessLog(self.options.access_log, self.counters) if self.options.access_log is not None else None
         # Unique without asking the kernel each time: chance per process, then a count.
-        self._id_prefix = os.urandom(8).hex()
+        self._id_prefix = os.urandom(8).hex().encode()
         self._id_count = 0
 
     # The contract
@@ -73,12 +76,16 @@ class Engine:
         """Serve ``snapshot`` from the next request on."""
         if snapshot.version == self.served.version:
             return
-        table = RouteTable.compile(snapshot)
-        clusters = update_clusters(self.served.clusters, snapshot.upstreams)
-        self.served = Served(snapshot.version, table, clusters)
+        self.served = self._compile(snapshot, self.served.clusters)
         self.stats_store.fold(
             {(service.name, route.name) for service in snapshot.virtual_services for route in service.routes}
         )
+
+    def _compile(self, snapshot: Snapshot, clusters: dict[str, Cluster]) -> Served:
+        table = RouteTable.compile(snapshot)
+        clusters = update_clusters(clusters, snapshot.upstreams)
+        lanes = Lanes(clusters, self.stats_store, self.options.upstream_timeout_seconds)
+        return Served(snapshot.version, table, clusters, lanes)
 
     async def serve(self, sock: socket.socket) -> None:
         """Accept connections on ``sock``, a bound stream socket; returns once it does."""
@@ -93,8 +100,8 @@ class Engine:
             server.close()
         for client in list(self._clients):
             client.stop_when_idle()
-        end = self.now() + grace_seconds
-        while self._clients and self.now() < end:  # noqa: ASYNC110  stopping is rare, counting leavers is not
+        end = self.clock.read() + grace_seconds
+        while self._clients and self.clock.read() < end:  # noqa: ASYNC110  stopping is rare, counting leavers is not
             await asyncio.sleep(0.02)
         for client in list(self._clients):
             client.transport.abort()
@@ -107,7 +114,7 @@ class Engine:
     def stats(self) -> dict[str, Any]:
         """Plain data; every number under ``requests`` and ``counters`` adds up across workers."""
         clusters = self.served.clusters.values()
-        now = self.now()
+        now = self.clock.read()
         return {
             "version": self.served.version,
             "requests": self.stats_store.dump(),
@@ -144,11 +151,7 @@ class Engine:
 
     def new_request_id(self) -> bytes:
         self._id_count += 1
-        return b"%b%012x" % (self._id_prefix.encode(), self._id_count)
-
-    def count_failure(self, cluster: Cluster, endpoint: Endpoint, cost: int) -> None:
-        if cluster.failed(endpoint, cost, self.now()):
-            self.counters.ejections += 1
+        return b"%b%012x" % (self._id_prefix, self._id_count)
 
     def count_refusal(self, reply: Reply) -> None:
         """A message that is not a request has no route, so it is counted by its status alone."""
@@ -156,14 +159,23 @@ class Engine:
         self.stats_store.find(("", "", "", "", reply.status)).add(0.0)
 
     def record(self, exchange: Exchange) -> None:
-        """Count a finished exchange."""
-        seconds = self.now() - exchange.started
-        series = self.stats_store.find(_labels(exchange))
+        """Count a finished exchange; the clock was read when its last event came."""
+        seconds = self.clock.last - exchange.started
+        forward = exchange.forward
+        if forward is not None:
+            series = exchange.lane.series(forward, exchange.status)
+        else:
+            series = self.stats_store.find(_labels(exchange))
         series.add(seconds)
         if exchange.upstream_seconds is not None:
             series.add_upstream(exchange.upstream_seconds)
         if self._log is not None:
             self._log.add(_log_entry(exchange, seconds))
+
+    def _close_idle(self, now: float) -> None:
+        for cluster in self.served.clusters.values():
+            for endpoint in cluster.endpoints:
+                close_expired(endpoint, now)
 
     def _close_upstreams(self) -> None:
         for cluster in self.served.clusters.values():
@@ -174,8 +186,7 @@ class Engine:
 def _labels(exchange: Exchange) -> Labels:
     forward = exchange.forward
     if forward is not None:
-        route, destination = forward.route.definition, forward.destination
-        return route.virtual_service, route.name, destination.function or "", destination.upstream, exchange.status
+        return labels_of(forward, exchange.status)
     reply = exchange.reply
     if reply is None or reply.route is None:
         return "", "", "", "", exchange.status

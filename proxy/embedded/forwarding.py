@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from coalmine.model import HeaderEdits
 from coalmine.routing.decision import Forward
 from proxy.embedded.headers import edit_fields, format_field, set_fields
+from proxy.embedded.lane import Lane
 from proxy.embedded.replies import connection, framing
 from proxy.embedded.request import Request
 from proxy.embedded.response import Response
@@ -14,23 +14,19 @@ _EXPECT_CONTENT = frozenset({"POST", "PUT", "PATCH"})
 # RFC 9110 section 7.6.2: the only methods that count their forwards.
 _COUNTED_FORWARDS = frozenset({b"OPTIONS", b"TRACE"})
 
-_FORWARDED = b"\r\nX-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: %b\r\nVia: %b\r\nX-Request-Id: %b"
 
-
-def write_request_head(forward: Forward, request: Request, authority: bytes, request_id: bytes) -> bytes:
+def write_request_head(forward: Forward, request: Request, lane: Lane, authority: bytes, request_id: bytes) -> bytes:
     """``authority`` is that of the endpoint."""
-    definition = forward.route.definition
-    fields = request.fields + _forwarded_fields(request, request_id)
-    edits = definition.request_headers
-    if _edits_something(edits):
-        fields = edit_fields(fields, edits)
+    block = _onward(request) + b"\r\nX-Request-Id: " + request_id
+    if lane.request_edits is not None:
+        block = edit_fields(block, lane.request_edits)
     if forward.set_headers:
-        fields = set_fields(fields, forward.set_headers)
+        block = set_fields(block, forward.set_headers)
     return b"%b %b HTTP/1.1\r\nHost: %b%b%b\r\n\r\n" % (
         forward.method.encode("ascii"),
         forward.target.encode("ascii"),
-        _choose_host(forward, request, definition.host, authority),
-        fields,
+        _choose_host(forward, request, lane.host, authority),
+        block,
         _request_framing(forward, request),
     )
 
@@ -43,80 +39,85 @@ def _choose_host(forward: Forward, request: Request, host: str, authority: bytes
     return authority if host == "upstream" else host.encode("ascii")
 
 
-def _forwarded_fields(request: Request, request_id: bytes) -> bytes:
+def _onward(request: Request) -> bytes:
+    """The client's fields and those about the client; kept with the fields, which the client may send again."""
+    fields = request.fields
+    if request.authority is not fields.authority or request.minor == 0:
+        return fields.rest + _forwarded(request)
+    if fields.onward is None:
+        fields.onward = fields.rest + _forwarded(request)
+    return fields.onward
+
+
+def _forwarded(request: Request) -> bytes:
     """Who asked, how, and through whom; what a client claims about itself is appended to or replaced."""
+    fields = request.fields
     source = request.source.encode("ascii")
-    return (
-        b"\r\nX-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: %b\r\nVia: %b\r\nX-Request-Id: %b"
-        % (
-            request.forwarded_for + b", " + source if request.forwarded_for else source,
-            request.scheme.encode("ascii"),
-            request.authority,
-            (request.via + b", " if request.via else b"") + (b"1.1 coalmine" if request.minor else b"1.0 coalmine"),
-            request_id,
-        )
+    return b"\r\nX-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: %b\r\nVia: %b" % (
+        fields.forwarded_for + b", " + source if fields.forwarded_for else source,
+        request.scheme.encode("ascii"),
+        request.authority,
+        (fields.via + b", " if fields.via else b"") + b"1.%d coalmine" % request.minor,
     )
 
 
 def _request_framing(forward: Forward, request: Request) -> bytes:
-    body = forward.body
+    body, fields = forward.body, request.fields
     if body == "stream":
-        if request.chunked:
-            extra = b"\r\nTransfer-Encoding: chunked"
-        elif request.length is not None:
-            extra = b"\r\nContent-Length: %d" % request.length
-        else:
-            extra = b""
-        if request.expects_continue and request.has_body:
-            extra += b"\r\nExpect: 100-continue"
+        extra = _stream_framing(request)
     elif isinstance(body, bytes):
         extra = b"\r\nContent-Length: %d" % len(body) if body or request.has_body else b""
     else:
         extra = b"\r\nContent-Length: 0" if forward.method in _EXPECT_CONTENT else b""
-    if request.max_forwards is not None:
-        counted = request.verb in _COUNTED_FORWARDS
-        extra += b"\r\nMax-Forwards: %d" % (request.max_forwards - counted)
-    if request.upgrade and b"upgrade" in request.listed:
-        extra += b"\r\nConnection: Upgrade\r\nUpgrade: " + request.upgrade
+    if fields.max_forwards is not None:
+        extra += b"\r\nMax-Forwards: %d" % (fields.max_forwards - (request.verb in _COUNTED_FORWARDS))
+    if fields.upgrade and request.upgrade:
+        extra += b"\r\nConnection: Upgrade\r\nUpgrade: " + fields.upgrade
     return extra
 
 
-def write_response_head(response: Response, forward: Forward, request: Request, *, chunk: bool, close: bool) -> bytes:
+def _stream_framing(request: Request) -> bytes:
+    fields = request.fields
+    if fields.chunked:
+        framed = b"\r\nTransfer-Encoding: chunked"
+    elif fields.length is not None:
+        framed = b"\r\nContent-Length: %d" % fields.length
+    else:
+        return b""
+    return framed + b"\r\nExpect: 100-continue" if request.expects_continue else framed
+
+
+def write_response_head(
+    response: Response, forward: Forward, lane: Lane, request: Request, *, chunk: bool, close: bool
+) -> bytes:
     """``chunk``: the body goes out chunked; ``close``: the connection ends after it."""
-    fields = response.fields
-    edits = forward.route.definition.response_headers
-    if _edits_something(edits):
-        fields = edit_fields(fields, edits)
+    block = response.fields if lane.response_edits is None else edit_fields(response.fields, lane.response_edits)
     for name, value in forward.response_headers:
-        fields += format_field(name, value)
+        block += format_field(name, value)
     return b"HTTP/1.1 %d %b%b%b%b\r\n\r\n" % (
         response.status,
         response.reason,
-        fields,
-        b"\r\nTransfer-Encoding: chunked" if chunk else _response_length(response),
+        block,
+        b"\r\nTransfer-Encoding: chunked" if chunk else _response_length(response, forward, request),
         connection(close, request.minor == 0 and not close),
     )
 
 
-def _response_length(response: Response) -> bytes:
+def _response_length(response: Response, forward: Forward, request: Request) -> bytes:
     if response.length is None:
         return b""
+    if forward.method == "HEAD" and request.method != "HEAD":
+        return b"\r\nContent-Length: 0"  # the plan asks with HEAD for somebody who did not: no content will come
     # In an answer to HEAD and in 304 this is the length that the content would have had (RFC 9110 section 8.6).
-    return (
-        b"\r\nContent-Length: %d" % response.length
-        if response.status == 304
-        else framing(response.status, response.length)
-    )
+    if response.status == 304:
+        return b"\r\nContent-Length: %d" % response.length
+    return framing(response.status, response.length)
 
 
 def write_interim_head(response: Response) -> bytes:
     return b"HTTP/1.1 %d %b%b\r\n\r\n" % (response.status, response.reason, response.fields)
 
 
-def write_tunnel_head(response: Response, forward: Forward, protocol: bytes) -> bytes:
-    fields = edit_fields(response.fields, forward.route.definition.response_headers)
-    return b"HTTP/1.1 101 %b%b\r\nConnection: Upgrade\r\nUpgrade: %b\r\n\r\n" % (response.reason, fields, protocol)
-
-
-def _edits_something(edits: HeaderEdits) -> bool:
-    return bool(edits.set or edits.add or edits.remove)
+def write_tunnel_head(response: Response, lane: Lane, protocol: bytes) -> bytes:
+    block = response.fields if lane.response_edits is None else edit_fields(response.fields, lane.response_edits)
+    return b"HTTP/1.1 101 %b%b\r\nConnection: Upgrade\r\nUpgrade: %b\r\n\r\n" % (response.reason, block, protocol)

@@ -1,7 +1,7 @@
 """The shape of HTTP/1.1 message heads (RFC 9112) as patterns: what does not match is refused, never repaired.
 
-Rule 1: a pattern takes a whole head, from its first byte to the empty line, and leaves no byte unchecked: no bare CR or
-        LF, no NUL, no folded line, no space before a colon, no byte outside the grammar.
+Rule 1: between them the patterns take a whole head, from its first byte to the empty line, and leave no byte unchecked:
+        no bare CR or LF, no NUL, no folded line, no space before a colon, no byte outside the grammar.
 Rule 2: quantifiers are possessive (``++``, ``*+``), so that matching is linear whatever the bytes are.
 This file performs no I/O.
 
@@ -16,17 +16,20 @@ from functools import lru_cache
 
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]"  # RFC 9110 section 5.6.2
 _TEXT = rb"[\t\x20-\x7e\x80-\xff]"  # RFC 9110 section 5.5: visible, space, tab, obs-text
-_FIELDS = rb"((?:\r\n" + _TOKEN + rb"++:" + _TEXT + rb"*+)*+)\r\n\r\n"
 
-# Groups: method, target, minor version, the block of fields.
-# A higher minor version is treated as 1.1 (RFC 9110 section 2.5).
-REQUEST_HEAD = re.compile(rb"(" + _TOKEN + rb"++) ([\x21-\x7e]++) HTTP/1\.([0-9])" + _FIELDS)
+# Groups: method, target (visible ASCII, no fragment), minor version. A higher minor version is treated as 1.1
+# (RFC 9110 section 2.5).
+REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb"++) ([!\"$-~]++) HTTP/1\.([0-9])")
+# A block of fields, each with the line end before it.
+_FIELDS = rb"(?:\r\n" + _TOKEN + rb"++:" + _TEXT + rb"*+)*+"
+FIELDS = re.compile(_FIELDS)
 # Groups: minor version, status, reason (may be absent with its space: RFC 9112 section 4, servers do it), fields.
-RESPONSE_HEAD = re.compile(rb"HTTP/1\.([0-9]) ([1-9][0-9][0-9])(?: (" + _TEXT + rb"*+))?" + _FIELDS)
+RESPONSE_HEAD = re.compile(
+    rb"HTTP/1\.([0-9]) ([1-9][0-9][0-9])(?: (" + _TEXT + rb"*+))?(" + _FIELDS + rb")\r\n\r\n",
+)
 
 # For saying what is wrong with a request line that did not match.
-OTHER_VERSION = re.compile(_TOKEN + rb"++ [\x21-\x7e]++ HTTP/([0-9])\.[0-9]\r")
-REQUEST_LINE = re.compile(_TOKEN + rb"++ [\x21-\x7e]++ HTTP/1\.[0-9]\r\n")
+OTHER_VERSION = re.compile(_TOKEN + rb"++ [\x21-\x7e]++ HTTP/([0-9])\.[0-9]")
 # A line end that is not CR LF, visible before the head is complete.
 BARE_LINE_END = re.compile(rb"(?<!\r)\n|\r[^\n]|\0")
 
@@ -50,6 +53,12 @@ def parse_authority(value: bytes) -> str | None:
 _PAIR = re.compile(rb"\r\n([^:]++):[ \t]*+([^\r]*+)")
 
 
-def list_pairs(fields: bytes) -> list[tuple[bytes, bytes]]:
+def list_pairs(block: bytes) -> list[tuple[bytes, bytes]]:
     """The fields of a checked block as pairs: names lower-case, values without surrounding white space."""
-    return [(name.lower(), value.rstrip(b" \t")) for name, value in _PAIR.findall(fields)]
+    return [(name.lower(), value.rstrip(b" \t")) for name, value in _PAIR.findall(block)]
+
+
+@lru_cache(maxsize=256)
+def split_list(value: bytes) -> tuple[bytes, ...]:
+    """The members of a comma list, lower-case (RFC 9110 section 5.6.1)."""
+    return tuple(member for member in (part.strip(b" \t") for part in value.lower().split(b",")) if member)

@@ -25,9 +25,9 @@ class Mirror:
 
     __slots__ = (
         "_body",
-        "_endpoint",
         "_engine",
         "_forward",
+        "_lane",
         "_request",
         "_request_id",
         "_size",
@@ -41,6 +41,7 @@ class Mirror:
         self._forward = forward
         self._request = request
         self._request_id = request_id
+        self._lane = engine.served.lanes.find(forward)
         self._body: list[bytes] = []
         self._size = 0
         self._upstream: UpstreamConnection | None = None
@@ -60,15 +61,15 @@ class Mirror:
 
     def start(self) -> None:
         engine = self._engine
-        cluster = engine.served.clusters.get(self._forward.upstream)
+        cluster = self._lane.cluster
         if cluster is None:
             engine.counters.mirrors_dropped += 1
             return
         engine.counters.mirrors += 1
-        self.deadline = engine.now() + engine.options.upstream_timeout_seconds
+        self.deadline = engine.clock.last + engine.options.upstream_timeout_seconds
         engine.sweep.watched.add(self)
-        self._endpoint = cluster.pick(engine.now())
-        engine.connector.connect(self._endpoint, self)
+        endpoint = cluster.pick(engine.clock.last)
+        engine.connector.connect(endpoint, self)
 
     def _body_bytes(self) -> bytes:
         if isinstance(self._forward.body, bytes):
@@ -76,7 +77,7 @@ class Mirror:
         if self._forward.body == "none":
             return b""
         body = b"".join(self._body)
-        return encode_chunk(body) + encode_end(b"") if self._request.chunked else body
+        return encode_chunk(body) + encode_end(b"") if self._request.fields.chunked else body
 
     def expire(self, now: float) -> None:
         self._end()
@@ -93,8 +94,9 @@ class Mirror:
             connection.put_back()
             return
         self._upstream = connection
-        head = write_request_head(self._forward, self._request, self._endpoint.authority, self._request_id)
-        connection.send(self, self._forward.method.encode(), head + self._body_bytes())
+        authority = connection.endpoint.authority
+        head = write_request_head(self._forward, self._request, self._lane, authority, self._request_id)
+        connection.send(self, self._forward.method, head + self._body_bytes())
 
     def interim_received(self, response: Response) -> None: ...
     def response_started(self, response: Response, body: bytes, done: bool, trailer: bytes) -> None: ...

@@ -5,13 +5,12 @@ This file performs no I/O.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from proxy.embedded import grammar
 from proxy.embedded.body import BodyReader, ChunkedReader, CloseReader, FramingError, LengthReader
 from proxy.embedded.headers import READ_FROM_RESPONSES, compile_scan, remove_listed
 from proxy.embedded.options import MAX_FIELDS
-from proxy.embedded.request import split_list
 
 _SCAN = compile_scan(READ_FROM_RESPONSES)
 
@@ -31,9 +30,13 @@ class Response:
     upgrade = b""
     listed: tuple[bytes, ...] = ()
 
-    def body_reader(self, verb: bytes) -> BodyReader | None:
-        """RFC 9112 section 6.3; None: there is no body."""
-        if verb == b"HEAD" or self.status in (204, 304):
+    def has_body(self, method: str) -> bool:
+        """Whether content follows in an answer to ``method`` (RFC 9112 section 6.3)."""
+        return method != "HEAD" and self.status != 204 and self.status != 304
+
+    def body_reader(self, method: str) -> BodyReader | None:
+        """None: there is no body."""
+        if not self.has_body(method):
             return None
         if self.chunked:
             return ChunkedReader()
@@ -57,9 +60,10 @@ def parse_response(raw: bytes) -> Response:
     response.reason = reason or b""
     if minor == b"0":
         response.minor = 0
-    for name, value in _SCAN.findall(block):
-        _READERS[name.lower()](response, value)
-    response.fields = remove_listed(_SCAN.sub(b"", block), response.listed)
+    parts = _SCAN.split(block)  # other fields, name, value, other fields, name, value, ...
+    for index in range(1, len(parts), 3):
+        _READERS[parts[index].lower()](response, parts[index + 1])
+    response.fields = remove_listed(b"".join(parts[::3]), response.listed)
     _check_framing(response, block)
     return response
 
@@ -84,7 +88,7 @@ def _read_transfer_encoding(response: Response, value: bytes) -> None:
 
 
 def _read_connection(response: Response, value: bytes) -> None:
-    for option in split_list(value):
+    for option in grammar.split_list(value):
         if option == b"close":
             response.close = True
         elif option == b"keep-alive":
@@ -94,7 +98,7 @@ def _read_connection(response: Response, value: bytes) -> None:
 
 
 def _read_keep_alive(response: Response, value: bytes) -> None:
-    for parameter in split_list(value):
+    for parameter in grammar.split_list(value):
         name, _, number = parameter.partition(b"=")
         if name == b"timeout" and number.isdigit() and len(number) < 6:
             response.idle_seconds = int(number)
@@ -108,7 +112,7 @@ def _ignore(response: Response, value: bytes) -> None:
     return
 
 
-_READERS: dict[bytes, Callable[[Response, bytes], None]] = {
+_READERS: Mapping[bytes, Callable[[Response, bytes], None]] = {
     **dict.fromkeys(READ_FROM_RESPONSES, _ignore),
     b"content-length": _read_length,
     b"transfer-encoding": _read_transfer_encoding,

@@ -47,10 +47,13 @@ class UpstreamConnection(asyncio.Protocol):
         "_buffer",
         "_connector",
         "_idle_seconds",
+        "_idling",
+        "_last",
+        "_last_head",
+        "_method",
         "_on_data",
         "_persistent",
         "_reader",
-        "_verb",
         "answered",
         "deadline",
         "endpoint",
@@ -69,13 +72,17 @@ class UpstreamConnection(asyncio.Protocol):
         self.owner: Owner | None = None
         self._buffer = b""
         self._reader: BodyReader | None = None
-        self._verb = b""
+        self._method = ""
+        # The last head: a resource that is asked for often has the same one until its Date changes.
+        self._last_head = b""
+        self._last: Response | None = None
         self._persistent = False
         self._idle_seconds = UPSTREAM_IDLE_SECONDS
         self._on_data = self._refuse_data
         self.answered = False  # a byte of the answer has come
         self.reused = False  # it has served before, so its end may be old news
-        self.deadline = 0.0
+        self.deadline = 0.0  # of idling
+        self._idling = False
 
     # asyncio.Protocol
 
@@ -108,10 +115,10 @@ class UpstreamConnection(asyncio.Protocol):
 
     # Use
 
-    def send(self, owner: Owner, verb: bytes, data: bytes) -> None:
+    def send(self, owner: Owner, method: str, data: bytes) -> None:
         """Begin a request; the rest of its body follows by ``write``."""
         self.owner = owner
-        self._verb = verb
+        self._method = method
         self.answered = False
         self._reader = None
         self._on_data = self._read_head
@@ -126,9 +133,6 @@ class UpstreamConnection(asyncio.Protocol):
         """As ``close``, without sending what is still buffered: the upstream must not take it for a whole request."""
         self._leave()
         self.transport.abort()
-
-    def expire(self, now: float) -> None:
-        self.close()
 
     def pause(self) -> None:
         if not self.transport.is_closing():
@@ -153,8 +157,11 @@ class UpstreamConnection(asyncio.Protocol):
             if end < 0:
                 self._keep_partial_head(data)
                 return
-            response = parse_response(data[: end + 4])
-            self._take_head(response, data[end + 4 :])
+            head = data[: end + 4]
+            if head != self._last_head:
+                self._last, self._last_head = parse_response(head), head
+            assert self._last is not None
+            self._take_head(self._last, data[end + 4 :])
         except FramingError as error:
             self._fail(str(error))
 
@@ -175,7 +182,7 @@ class UpstreamConnection(asyncio.Protocol):
         if response.idle_seconds is not None:
             # One second for the way there: better to open a connection too many than to write into a closing one.
             self._idle_seconds = min(UPSTREAM_IDLE_SECONDS, response.idle_seconds - 1.0)
-        reader = self._reader = response.body_reader(self._verb)
+        reader = self._reader = response.body_reader(self._method)
         if reader is None:
             self._persistent &= not data
             owner.response_started(response, b"", True, b"")
@@ -238,9 +245,9 @@ class UpstreamConnection(asyncio.Protocol):
 
     def _idle(self) -> None:
         self.reused = True
-        self.deadline = self._connector.now() + self._idle_seconds
+        self._idling = True
+        self.deadline = self._connector.clock.last + self._idle_seconds
         self.endpoint.idle.append(self)
-        self._connector.watched.add(self)
 
     def put_back(self) -> None:
         """A connection whose owner was gone before it was made."""
@@ -252,17 +259,27 @@ class UpstreamConnection(asyncio.Protocol):
     def _leave(self) -> Owner | None:
         owner, self.owner = self.owner, None
         self._on_data = self._refuse_data
-        if self in self._connector.watched:
-            self._connector.watched.discard(self)
+        if self._idling:
+            self._idling = False
             self.endpoint.idle.remove(self)
         return owner
 
+    def take(self) -> None:
+        """It has been taken from the idle ones."""
+        self._idling = False
 
-def take_idle(endpoint: Endpoint, watched: set[UpstreamConnection]) -> UpstreamConnection | None:
+
+def take_idle(endpoint: Endpoint) -> UpstreamConnection | None:
     """The connection used last: the least likely to be closed by the other side, and the others can time out."""
     while endpoint.idle:
         connection = endpoint.idle.pop()
-        watched.discard(connection)
+        connection.take()
         if not connection.transport.is_closing():
             return connection
     return None
+
+
+def close_expired(endpoint: Endpoint, now: float) -> None:
+    """Close what has idled too long."""
+    for connection in [connection for connection in endpoint.idle if connection.deadline < now]:
+        connection.close()

@@ -1,0 +1,196 @@
+"""The header fields of a request, read once: what they say about framing, the connection, and who asked.
+
+Rule 1: ambiguous means refused (RFC 9112 sections 3.2, 5.1, 6.1, 6.3, 11.2): nothing is guessed, nothing repaired.
+Rule 2: a block that was read is a value, good for every request that repeats it: clients mostly send the same fields
+        again and again on one connection, so each connection keeps its last.
+This file performs no I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from coalmine.errors import CODES
+from coalmine.routing.decision import Reply
+from proxy.embedded import grammar
+from proxy.embedded.headers import READ_FROM_REQUESTS, compile_scan, remove_listed
+from proxy.embedded.options import MAX_FIELDS
+
+# Protocols whose tunnels are carried. h2c is not among them: it would smuggle requests past the routes.
+TUNNELLED = frozenset({b"websocket"})
+# One gateway in front of another is legitimate; the third visit is a loop.
+MAX_VISITS = 2
+
+_SCAN = compile_scan(READ_FROM_REQUESTS)
+
+
+class RequestFields:
+    """One block of fields. What is rare stands as a class attribute until a block has it.
+
+    ``rest`` is the block without the fields of READ_FROM_REQUESTS and those that Connection lists; ``onward`` is kept
+    by ``forwarding``.
+    """
+
+    block = b""
+    rest = b""
+    authority = b""  # of Host
+    host = ""  # of Host: lower-case, without port
+    length: int | None = None  # Content-Length
+    chunked = False
+    close = False
+    keep_alive = False
+    upgrade = b""  # a protocol of TUNNELLED
+    expects_continue = False
+    listed: tuple[bytes, ...] = ()  # what else Connection lists
+    forwarded_for = b""
+    request_id = b""
+    via = b""
+    max_forwards: int | None = None
+    onward: bytes | None = None
+    _pairs: Sequence[tuple[bytes, bytes]] | None = None
+
+    @property
+    def pairs(self) -> Sequence[tuple[bytes, bytes]]:
+        """All fields as pairs, made on demand: most routes look at no header."""
+        if self._pairs is None:
+            self._pairs = grammar.list_pairs(self.block)
+        return self._pairs
+
+
+NO_FIELDS = RequestFields()
+
+
+def refuse(code: str, detail: str) -> Reply:
+    return Reply(CODES[code].status, code, detail)
+
+
+def bad_request(detail: str) -> Reply:
+    return refuse("bad_request", detail)
+
+
+def parse_fields(block: bytes) -> RequestFields | Reply:
+    """``block``: ``\\r\\nName: value`` repeated, up to the empty line."""
+    if grammar.FIELDS.fullmatch(block) is None:
+        return bad_request("a header line is not a name, a colon and a value without control characters")
+    fields = RequestFields()
+    fields.block = block
+    parts = _SCAN.split(block)  # other fields, name, value, other fields, name, value, ...
+    for index in range(1, len(parts), 3):
+        fault = _READERS[parts[index].lower()](fields, parts[index + 1])
+        if fault is not None:
+            return bad_request(fault)
+    fields.rest = remove_listed(b"".join(parts[::3]), fields.listed)
+    return _refuse_fields(fields) or fields
+
+
+def _refuse_fields(fields: RequestFields) -> Reply | None:
+    if fields.chunked and fields.length is not None:
+        return bad_request("Transfer-Encoding and Content-Length stand together")  # RFC 9112 section 6.1
+    if fields.block.count(b"\r\n") > MAX_FIELDS:
+        return refuse("headers_too_large", f"a request has at most {MAX_FIELDS} header fields")
+    if fields.via.count(b"coalmine") >= MAX_VISITS:
+        return refuse("loop_detected", "the request has come through this gateway before")
+    return None
+
+
+# One reader per field of READ_FROM_REQUESTS; each answers what is wrong, or None.
+
+
+def _read_host(fields: RequestFields, value: bytes) -> str | None:
+    if fields.authority:
+        return "Host stands twice"
+    value = value.rstrip(b" \t")
+    host = grammar.parse_authority(value)
+    if host is None:
+        return "the Host header is not a host name"
+    fields.authority, fields.host = value, host
+    return None
+
+
+def _read_length(fields: RequestFields, value: bytes) -> str | None:
+    if fields.length is not None:
+        return "Content-Length stands twice"  # RFC 9112 section 6.3 lets equal ones pass; nobody needs them
+    if not grammar.LENGTH.fullmatch(value.rstrip(b" \t")):
+        return "Content-Length is not a number of bytes"
+    fields.length = int(value)
+    return None
+
+
+def _read_transfer_encoding(fields: RequestFields, value: bytes) -> str | None:
+    if fields.chunked or value.rstrip(b" \t").lower() != b"chunked":
+        return "the only Transfer-Encoding understood is a single chunked"  # RFC 9112 section 6.1
+    fields.chunked = True
+    return None
+
+
+def _read_connection(fields: RequestFields, value: bytes) -> str | None:
+    for option in grammar.split_list(value):
+        if option == b"close":
+            fields.close = True
+        elif option == b"keep-alive":
+            fields.keep_alive = True
+        else:
+            fields.listed += (option,)
+    return None
+
+
+def _read_upgrade(fields: RequestFields, value: bytes) -> str | None:
+    protocol = value.strip(b" \t").lower()
+    if protocol in TUNNELLED:
+        fields.upgrade = protocol
+    return None
+
+
+def _read_expect(fields: RequestFields, value: bytes) -> str | None:
+    fields.expects_continue = value.strip(b" \t").lower() == b"100-continue"
+    return None
+
+
+def _read_forwarded_for(fields: RequestFields, value: bytes) -> str | None:
+    fields.forwarded_for = _append(fields.forwarded_for, value)
+    return None
+
+
+def _read_request_id(fields: RequestFields, value: bytes) -> str | None:
+    value = value.rstrip(b" \t")
+    if grammar.REQUEST_ID.fullmatch(value):
+        fields.request_id = value
+    return None
+
+
+def _read_via(fields: RequestFields, value: bytes) -> str | None:
+    fields.via = _append(fields.via, value)
+    return None
+
+
+def _append(members: bytes, value: bytes) -> bytes:
+    """Lines of one list are one list (RFC 9110 section 5.3)."""
+    value = value.rstrip(b" \t")
+    return members + b", " + value if members and value else members or value
+
+
+def _read_max_forwards(fields: RequestFields, value: bytes) -> str | None:
+    value = value.rstrip(b" \t")
+    if not grammar.LENGTH.fullmatch(value):
+        return "Max-Forwards is not a number"
+    fields.max_forwards = int(value)
+    return None
+
+
+def _ignore(fields: RequestFields, value: bytes) -> str | None:
+    return None
+
+
+_READERS: Mapping[bytes, Callable[[RequestFields, bytes], str | None]] = {
+    **dict.fromkeys(READ_FROM_REQUESTS, _ignore),
+    b"host": _read_host,
+    b"content-length": _read_length,
+    b"transfer-encoding": _read_transfer_encoding,
+    b"connection": _read_connection,
+    b"upgrade": _read_upgrade,
+    b"expect": _read_expect,
+    b"x-forwarded-for": _read_forwarded_for,
+    b"x-request-id": _read_request_id,
+    b"via": _read_via,
+    b"max-forwards": _read_max_forwards,
+}

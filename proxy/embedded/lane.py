@@ -1,0 +1,77 @@
+"""A lane: what the engine needs to know about one destination of one route, looked up once per snapshot.
+
+Definitions are read here, so that the request path reads plain attributes. This file performs no I/O.
+"""
+
+from __future__ import annotations
+
+from coalmine.model import HeaderEdits
+from coalmine.routing.decision import Forward
+from proxy.embedded.endpoints import Cluster
+from proxy.embedded.stats import Labels, Series, Stats
+
+
+class Lane:
+    """``request_edits`` and ``response_edits`` are None where there is nothing to edit."""
+
+    __slots__ = (
+        "_by_status",
+        "_stats",
+        "cluster",
+        "host",
+        "per_try",
+        "request_edits",
+        "response_edits",
+        "retries",
+        "timeout",
+    )
+
+    def __init__(self, forward: Forward, clusters: dict[str, Cluster], stats: Stats, timeout: float) -> None:
+        """``timeout``: seconds, where the route says nothing."""
+        route = forward.route.definition
+        self.cluster = clusters.get(forward.upstream)
+        self.timeout = route.timeout_seconds or timeout
+        self.retries = route.retries
+        self.per_try = route.retries.per_try_timeout_seconds if route.retries else None
+        self.request_edits = _none_if_empty(route.request_headers)
+        self.response_edits = _none_if_empty(route.response_headers)
+        self.host = route.host
+        self._stats = stats
+        self._by_status: dict[int, Series] = {}
+
+    def series(self, forward: Forward, status: int) -> Series:
+        series = self._by_status.get(status)
+        if series is None:
+            series = self._by_status[status] = self._stats.find(labels_of(forward, status))
+        return series
+
+
+def labels_of(forward: Forward, status: int) -> Labels:
+    route = forward.route.definition
+    return route.virtual_service, route.name, forward.function or "", forward.upstream, status
+
+
+def _none_if_empty(edits: HeaderEdits) -> HeaderEdits | None:
+    return edits if edits.set or edits.add or edits.remove else None
+
+
+class Lanes:
+    """The lanes of one snapshot, made when they are first used."""
+
+    __slots__ = ("_clusters", "_lanes", "_stats", "_timeout")
+
+    def __init__(self, clusters: dict[str, Cluster], stats: Stats, timeout: float) -> None:
+        self._clusters = clusters
+        self._stats = stats
+        self._timeout = timeout
+        # By identity: the snapshot keeps its routes and destinations alive as long as this lives.
+        self._lanes: dict[tuple[int, int], tuple[Forward, Lane]] = {}
+
+    def find(self, forward: Forward) -> Lane:
+        key = (id(forward.route), id(forward.destination))
+        found = self._lanes.get(key)
+        if found is None:
+            # The first Forward is kept with its lane, so that no other object ever gets these identities.
+            lane = Lane(forward, self._clusters, self._stats, self._timeout)
+            found = self._lanes[key] = (forward, lane)
+        return found[1]
