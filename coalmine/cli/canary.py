@@ -1,20 +1,27 @@
-"""``coalmine canary``: release a new version of one function, step by step, and back."""
+"""``coalmine canary``: release a new version of one function, step by step, and back.
+
+A canary is named as ``VIRTUAL-SERVICE/X`` or ``X``: X is a route, a function that a route calls, or a path.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
-from coalmine.cli.client import segment
+from coalmine.cli.changes import describe_changes
 from coalmine.cli.pairs import split_pair
 from coalmine.cli.shell import Shell, reads, writes
 
-_Route = Annotated[str, typer.Argument(help="the route that serves the function now")]
+_HELP = "VIRTUAL-SERVICE/X or X: a route, a function that a route calls, or a path"
+_What = Annotated[str, typer.Argument(help=_HELP)]
 _Percent = Annotated[int, typer.Argument(min=0, max=100, help="share of the requests that get the new version")]
-_Interval = Annotated[float, typer.Option("--interval", min=0.2, help="seconds between two looks")]
+_Force = Annotated[bool, typer.Option("--force", help="although somebody changed the routes since the last step")]
+_Cookie = Annotated[str | None, typer.Option("--sticky-cookie", help="keep a user on one version by this cookie")]
+_Header = Annotated[str | None, typer.Option("--sticky-header", help="... by this request header")]
 
 
 def register(group: typer.Typer) -> None:
@@ -27,70 +34,109 @@ def register(group: typer.Typer) -> None:
 
 def _start(
     shell: Shell,
-    route: _Route,
+    what: _What,
     to: Annotated[str, typer.Option("--to", help="the new version: UPSTREAM or UPSTREAM/FUNCTION")],
     header: Annotated[
         str | None, typer.Option("--header", "-d", help="NAME=VALUE: requests with it always get the new version")
     ] = None,
     percent: Annotated[int, typer.Option("--percent", min=0, max=100, help="share of the other requests")] = 0,
+    sticky_cookie: _Cookie = None,
+    sticky_header: _Header = None,
 ) -> None:
     """Starts a canary on a route: by a header, by a share of the requests, or both."""
     upstream, _, function = to.partition("/")
-    body: dict[str, Any] = {"route": route, "upstream": upstream, "percent": percent}
+    body: dict[str, Any] = {"route": what, "upstream": upstream, "percent": percent}
     body |= {"function": function} if function else {}
-    if header is not None:
-        name, value = split_pair(header, "--header")
-        body["header"] = {"name": name, "exact": value}
-    made = shell.write("POST", "/canaries", body)
+    body |= {"header": _exact(header)} if header is not None else {}
+    made = shell.write("POST", "/canaries", body | _sticky(sticky_cookie, sticky_header))
     shell.done(made, f"canary started: {_sentence(made)}")
 
 
-def _shift(shell: Shell, route: _Route, percent: _Percent) -> None:
+def _shift(
+    shell: Shell,
+    what: _What,
+    percent: _Percent,
+    force: _Force = False,
+    sticky_cookie: _Cookie = None,
+    sticky_header: _Header = None,
+) -> None:
     """Gives the new version another share of the requests."""
-    made = shell.write("POST", f"/canaries/{segment(route)}/shift", {"percent": percent})
+    body = {"percent": percent, **_sticky(sticky_cookie, sticky_header)}
+    made = shell.write("POST", f"{_path(what)}/shift", body, params=_params(force))
     shell.done(made, f"canary shifted: {_sentence(made)}")
 
 
-def _promote(shell: Shell, route: _Route) -> None:
-    """Makes the new version the only one; the canary is over."""
-    made = shell.write("POST", f"/canaries/{segment(route)}/promote", {})
-    shell.done(made, f"canary of {route} promoted: all requests get the new version")
+def _promote(shell: Shell, what: _What, force: _Force = False) -> None:
+    """Sends everybody to the new version; the canary is over."""
+    _end(shell, what, "promote", force)
 
 
-def _abort(shell: Shell, route: _Route) -> None:
-    """Restores the route as it was before; the canary is over."""
-    made = shell.write("POST", f"/canaries/{segment(route)}/abort", {})
-    shell.done(made, f"canary of {route} aborted: the route is as it was before")
+def _abort(shell: Shell, what: _What, force: _Force = False) -> None:
+    """Restores everything as it was before the start; the canary is over."""
+    _end(shell, what, "abort", force)
+
+
+def _end(shell: Shell, what: str, step: str, force: bool) -> None:
+    ended = shell.write("POST", f"{_path(what)}/{step}", params=_params(force))
+    shell.note("\n".join(describe_changes(ended["changes"])))
+    shell.done(ended, ended["summary"])
 
 
 def _status(
     shell: Shell,
-    route: Annotated[str | None, typer.Argument(help="only the canary of this route")] = None,
+    what: Annotated[str | None, typer.Argument(help="only this canary")] = None,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="look again and again, until Ctrl-C")] = False,
-    interval: _Interval = 2,
+    interval: Annotated[float, typer.Option("--interval", min=0.2, help="seconds between two looks")] = 2,
 ) -> None:
     """Canaries that are under way, and the share that the new version gets."""
     while True:
-        items = [shell.read(f"/canaries/{segment(route)}")] if route else shell.read_all("/canaries")
+        items = [shell.read(_path(what))] if what else shell.read_all("/canaries")
         shell.show(items, _rows)
         if not watch:
             return
         time.sleep(interval)
 
 
+def _path(what: str) -> str:
+    """A slash divides; everything else is one name."""
+    return f"/canaries/{quote(what, safe='/')}"
+
+
+def _params(force: bool) -> dict[str, str]:
+    return {"force": "true"} if force else {}
+
+
+def _exact(header: str) -> dict[str, str]:
+    name, value = split_pair(header, "--header")
+    return {"name": name, "exact": value}
+
+
+def _sticky(cookie: str | None, header: str | None) -> dict[str, Any]:
+    if cookie is not None and header is not None:
+        raise typer.BadParameter("give one of --sticky-cookie and --sticky-header", param_hint="--sticky-cookie")
+    if cookie is not None:
+        return {"sticky": {"cookie": {"name": cookie}}}
+    return {} if header is None else {"sticky": {"header": header}}
+
+
 def _rows(items: Any) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
-    columns = ("ROUTE", "VIRTUAL SERVICE", "NEW VERSION", "SHARE", "HEADER", "STARTED")
+    columns = ("ROUTE", "VIRTUAL SERVICE", "NEW VERSION", "SHARES", "HEADER", "STARTED", "NOTE")
     return columns, [
         (
             item["name"],
             item["virtual_service"],
             _destination(item["destination"]),
-            f"{item['percent']}%",
+            _shares(item["status"]["shares"]),
             _header(item.get("header")),
             item.get("started") or "",
+            "; ".join(item["status"]["drift"]),
         )
         for item in items
     ]
+
+
+def _shares(shares: Sequence[Mapping[str, Any]]) -> str:
+    return "\n".join(f"{_destination(share['destination'])} {share['percent']:g}%" for share in shares)
 
 
 def _sentence(item: Mapping[str, Any]) -> str:
