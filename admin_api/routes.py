@@ -14,7 +14,7 @@ from admin_api.checks import parse_route
 from admin_api.documented import NAMED, READING, WRITING, problems, takes
 from admin_api.pages import PageBody, answer_page, slice_page, walk
 from admin_api.parts import HasParts
-from admin_api.queries import DryRun, HasPaging
+from admin_api.queries import DryRun, Force, HasPaging
 from admin_api.representations import RouteView, dump, show_route
 from admin_api.served import Served
 from admin_api.writes import Call, Resource
@@ -43,7 +43,7 @@ ROUTES: Resource[Route] = Resource(
     delete=lambda writer, name: writer.delete_route(name),
     parse=_parse,
     show=show_route,
-    used_by=lambda reader, name: [],
+    used_by=lambda reader, name: [f"canaries/{name}"] if reader.find_canary(name) else [],
 )
 
 
@@ -121,6 +121,9 @@ def patch_route(request: Request, parts: HasParts, name: str, body: HasBody, dry
     return writes.patch(ROUTES, Call(request, parts, dry_run), name, body.parse_object())
 
 
-@router.delete("/{name}", status_code=204, responses=NAMED | problems("precondition_failed"))
-def delete_route(request: Request, parts: HasParts, name: str, dry_run: DryRun = False) -> Response:
-    return writes.delete(ROUTES, Call(request, parts, dry_run), name, force=False)
+@router.delete("/{name}", status_code=204, responses=NAMED | problems("precondition_failed", "in_use"))
+def delete_route(
+    request: Request, parts: HasParts, name: str, force: Force = False, dry_run: DryRun = False
+) -> Response:
+    """Delete, unless a canary is under way on it."""
+    return writes.delete(ROUTES, Call(request, parts, dry_run), name, force=force)

@@ -1,4 +1,4 @@
-"""``/api/v1/snapshot`` and ``/api/v1/problems``: what the engines are told, and what is not served as written."""
+"""``/api/v1/snapshot``, ``problems`` and ``proxy``: what is served, what is not as it was written, and where."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from admin_api.answers import answer
@@ -16,6 +17,9 @@ from admin_api.queries import HasPaging
 from admin_api.representations import show_problem
 from coalmine.errors import Problem
 from coalmine.routing.snapshot import dump_snapshot
+from coalmine.settings import parse_address
+
+_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  translated, not bound
 
 router = APIRouter(prefix="/api/v1", tags=["served"])
 
@@ -24,6 +28,23 @@ router = APIRouter(prefix="/api/v1", tags=["served"])
 def get_snapshot(request: Request, parts: HasParts) -> Response:
     """The snapshot that the engines serve now; `version` is its content hash."""
     return answer(request, json.loads(dump_snapshot(parts.feed.current)))
+
+
+class ProxyInfo(BaseModel):
+    url: str = Field(description="where clients of this machine find the proxy")
+
+
+@router.get("/proxy", response_model=ProxyInfo, responses=READING)
+def get_proxy(request: Request, parts: HasParts) -> Response:
+    """Where the proxy listens."""
+    return answer(request, {"url": reach(parts.settings.proxy)})
+
+
+def reach(address: str) -> str:
+    """The URL of a listening address; one on every interface is reached over loopback."""
+    host, port = parse_address(address, flag="--proxy")
+    host = _LOOPBACK.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 @router.get("/problems", response_model=PageBody[Problem], responses=READING)

@@ -18,6 +18,7 @@ from admin_api.queries import DryRun, Force, HasPaging
 from admin_api.representations import UpstreamView, dump, show_upstream
 from admin_api.writes import Call, Resource
 from coalmine.catalog import Reader
+from coalmine.errors import CoalmineError
 from coalmine.model import Function, ProbeReport, Upstream
 
 router = APIRouter(prefix="/api/v1/upstreams", tags=["upstreams"])
@@ -118,12 +119,17 @@ def list_functions_of_upstream(
         return functions.answer_functions(request, reader, paging, upstream=name, filters=filters)
 
 
-@router.post("/{name}/probe", response_model=ProbeReport, responses=NAMED)
+@router.post("/{name}/probe", response_model=ProbeReport, responses=NAMED | problems("overloaded"))
 def probe_upstream(request: Request, parts: HasParts, name: str) -> Response:
     """Look for the document now, and answer with what was found."""
     with parts.catalog.read() as reader:
         reader.get_upstream(name)
-    return answer(request, show_report(parts.prober.probe(name)))
+    try:
+        report = parts.prober.probe(name)
+    except TimeoutError:
+        hint = f"look at {writes.API}/upstreams/{name}/report later"
+        raise CoalmineError("the probe is not finished yet", code="overloaded", hint=hint) from None
+    return answer(request, show_report(report))
 
 
 @router.get("/{name}/report", response_model=ProbeReport, responses=READING | NAMED)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.admin_api.conftest import V1, V2, Api
+from tests.admin_api.support import V1, V2, Api
 
 URL = "/api/v1/canaries"
 HEADER = {"name": "x-canary", "exact": "true"}
@@ -122,6 +122,12 @@ def test_what_cannot_start(routed: Api, body: Any, status: int, code: str) -> No
     answer = routed.post(URL, body)
     assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
     assert (weights(routed), routed.get(URL).json()["total"]) == (before, 0)
+
+
+def test_a_route_with_a_canary_is_deleted_by_force_alone(routed: Api) -> None:
+    routed.post(URL, START)
+    assert routed.delete("/api/v1/routes/find-pets").json()["used_by"] == ["canaries/find-pets"]
+    assert routed.delete("/api/v1/routes/find-pets?force=true").status_code == 204
 
 
 def test_one_route_has_one_canary(routed: Api) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.admin_api.conftest import V1, Api
+from tests.admin_api.support import V1, Api
 
 CONFIG = "/api/v1/config"
 YAML = {"content-type": "application/yaml"}

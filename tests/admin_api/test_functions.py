@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.admin_api.conftest import V1, V2, Api, make_function
+from tests.admin_api.support import V1, V2, Api, make_function
 
 URL = "/api/v1/functions"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.admin_api.conftest import V1, V2, Api, open_api
+from tests.admin_api.support import V1, V2, Api, open_api
 from tests.support.case import Call, Case
 from tests.support.cases import CASES
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from admin_api.bodies import MAX_BODY_BYTES
-from tests.admin_api.conftest import Api
+from tests.admin_api.support import Api
 
 UPSTREAMS = "/api/v1/upstreams"
 JSON = {"content-type": "application/json"}

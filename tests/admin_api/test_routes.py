@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.admin_api.conftest import V1, V2, Api
+from tests.admin_api.support import V1, V2, Api
 
 ROUTES = "/api/v1/routes"
 FIND_PETS: dict[str, Any] = {

@@ -6,7 +6,7 @@ from typing import Any
 
 from admin_api.schema_references import Components
 from coalmine.model import Document
-from tests.admin_api.conftest import NOW
+from tests.admin_api.support import NOW
 
 
 def components_of(**components: Any) -> Components:

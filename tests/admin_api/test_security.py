@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 
 from admin_api.security import Guard, is_same_origin, split_host
 from coalmine.settings import Settings
-from tests.admin_api.conftest import Api, open_api
+from tests.admin_api.support import Api, open_api
 
 UPSTREAMS = "/api/v1/upstreams"
 TOKEN = "s3cret-töken"

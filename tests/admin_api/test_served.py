@@ -14,8 +14,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from admin_api import docs_page
 from admin_api.metrics import list_plain_metrics, list_request_metrics
+from admin_api.served_pages import reach
 from coalmine.feed import WorkerState
-from tests.admin_api.conftest import V1, Api
+from tests.admin_api.support import V1, Api
 
 DIRECT = {"name": "r", "direct_response": {}}
 
@@ -33,6 +34,23 @@ def test_problems_are_listed_by_severity_and_code(petstore: Api) -> None:
     assert (problem["code"], problem["where"]) == ("virtual_service_missing", "routes/r")
     assert petstore.get("/api/v1/problems?severity=warning").json()["total"] == 0
     assert petstore.get("/api/v1/problems?code=virtual_service_missing").json()["total"] == 1
+
+
+PROXIES = [
+    pytest.param("127.0.0.1:8080", "http://127.0.0.1:8080", id="an address"),
+    pytest.param("0.0.0.0:80", "http://127.0.0.1:80", id="every interface"),
+    pytest.param("[::]:80", "http://[::1]:80", id="every interface of IPv6"),
+    pytest.param("gateway.local:80", "http://gateway.local:80", id="a name"),
+]
+
+
+@pytest.mark.parametrize(("address", "url"), PROXIES)
+def test_where_the_proxy_is_reached(address: str, url: str) -> None:
+    assert reach(address) == url
+
+
+def test_the_proxy_has_a_url(api: Api) -> None:
+    assert api.get("/api/v1/proxy").json() == {"url": "http://127.0.0.1:8080"}
 
 
 def read_event(lines: Any) -> dict[str, str]:

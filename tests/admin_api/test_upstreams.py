@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.admin_api.conftest import V1, Api
+from tests.admin_api.support import V1, Api
 
 UPSTREAMS = "/api/v1/upstreams"
 URL = f"{UPSTREAMS}/pets"

@@ -6,7 +6,7 @@ from typing import Any
 
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from tests.admin_api.conftest import V1, V2, Api
+from tests.admin_api.support import V1, V2, Api
 
 URL = "/api/v1/virtual-services"
 
