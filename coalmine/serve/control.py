@@ -14,7 +14,7 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +31,7 @@ from coalmine.serve.orders import Orders, read_orders
 if TYPE_CHECKING:
     from coalmine.catalog import Catalog
     from coalmine.model import ProbeReport
-    from discovery.worker import DiscoveryWorker
+    from discovery import DiscoveryWorker
 
 # Workers connect within milliseconds of the socket's listening, after a restart of this process within two seconds
 # (the longest wait of FeedClient). A write that is answered earlier would not be served by all of them.
@@ -78,32 +78,51 @@ class Control:
         self.orders = orders
         self.leash = Leash()
         self.feed_server = FeedServer(orders.feed_socket)
+        self.admin: AdminServer | None = None
 
     async def run(self) -> None:
+        """Until the leash is pulled. A part that ends by itself ends the process, which is then started again."""
         self.leash.tie(self.orders)
-        await self.feed_server.start()
-        catalog = await asyncio.to_thread(open_catalog, self.orders)
+        serving = asyncio.create_task(self.serve())
+        pulled = asyncio.create_task(self.leash.pulled())
         try:
-            await self.serve(catalog)
+            await asyncio.wait([serving, pulled], return_when=asyncio.FIRST_COMPLETED)
+            if serving.done():
+                serving.result()
+                raise RuntimeError("the control process ended unasked")
+            self.stop_serving(serving)
+            await asyncio.wait([serving])
         finally:
             await self.feed_server.close()
-            catalog.close()
             if self.leash.orphaned:
                 remove_scratch(self.orders)
 
-    async def serve(self, catalog: Catalog) -> None:
-        from discovery.options import ProbeOptions
-        from discovery.worker import DiscoveryWorker
+    def stop_serving(self, serving: asyncio.Task[None]) -> None:
+        """The admin API finishes what it has begun; a start that has not come so far is given up."""
+        if self.admin is not None:
+            self.admin.should_exit = True
+        else:
+            serving.cancel()
 
-        settings = self.orders.settings
+    async def serve(self) -> None:
+        await self.feed_server.start()
+        catalog = await asyncio.to_thread(open_catalog, self.orders)
+        try:
+            await self.serve_catalog(catalog)
+        finally:
+            catalog.close()
+
+    async def serve_catalog(self, catalog: Catalog) -> None:
+        from discovery import DiscoveryWorker, ProbeOptions
+
         feed = SnapshotFeed(
             lambda: load(catalog), snapshot_file=Path(self.orders.snapshot_file), server=self.feed_server
         )
         await self.wait_for_workers()
         await asyncio.to_thread(feed.publish)
-        worker = DiscoveryWorker(catalog, changed=feed.publish, options=ProbeOptions.of(settings))
-        admin = make_admin_server(self.orders, catalog, feed, LoopProber(worker, asyncio.get_running_loop()))
-        await self.serve_until_pulled(admin, worker)
+        worker = DiscoveryWorker(catalog, changed=feed.publish, options=ProbeOptions.of(self.orders.settings))
+        self.admin = make_admin_server(self.orders, catalog, feed, LoopProber(worker, asyncio.get_running_loop()))
+        await run_while(worker.run(), self.admin.serve(sockets=[socket.socket(fileno=self.orders.fd)]))
 
     async def wait_for_workers(self) -> None:
         deadline = asyncio.get_running_loop().time() + WORKERS_SECONDS
@@ -112,19 +131,19 @@ class Control:
                 return
             await asyncio.sleep(0.01)
 
-    async def serve_until_pulled(self, admin: AdminServer, worker: DiscoveryWorker) -> None:
-        """Until the leash is pulled; a part that ends by itself ends the process, which is then started again."""
-        sock = socket.socket(fileno=os.dup(self.orders.fd))
-        serving = asyncio.create_task(admin.serve(sockets=[sock]))
-        parts = [serving, asyncio.create_task(worker.run())]
-        pulled = asyncio.create_task(self.leash.pulled())
-        done, _ = await asyncio.wait([*parts, pulled], return_when=asyncio.FIRST_COMPLETED)
-        admin.should_exit = True
-        parts[1].cancel()
-        await asyncio.gather(*parts, return_exceptions=True)
-        for part in done - {pulled}:
-            part.result()
-            raise RuntimeError("a part of the control process ended unasked")
+
+async def run_while(background: Coroutine[Any, Any, None], leading: Coroutine[Any, Any, None]) -> None:
+    """Both until ``leading`` has ended; when ``background`` ends first, it has failed, and so has this."""
+    parts = [asyncio.create_task(background), asyncio.create_task(leading)]
+    try:
+        await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for part in parts:
+            part.cancel()
+        ended = await asyncio.gather(*parts, return_exceptions=True)
+    for result in ended:
+        if isinstance(result, Exception):
+            raise result
 
 
 def load(catalog: Catalog) -> Any:

@@ -7,6 +7,7 @@ process to start. Nothing of the control half is imported here: no FastAPI, SQLA
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 import sys
@@ -53,7 +54,7 @@ class Worker:
         await self.wait_for_news(FIRST_SNAPSHOT_SECONDS if stored is None else STORED_SECONDS)
         if stored is not None and not self._fed.is_set():
             self.engine.apply(stored)
-        await self.engine.serve(socket.socket(fileno=os.dup(self.orders.fd)))
+        await self.engine.serve(socket.socket(fileno=self.orders.fd))
         await self.wait_for_news(NEWS_SECONDS)
         announce_ready(self.orders)
 
@@ -69,6 +70,7 @@ class Worker:
 
 
 def main() -> int:
+    logging.basicConfig(format="coalmine: %(message)s", level=logging.WARNING)
     worker = Worker(read_orders(os.environ))
     uvloop.run(worker.run())
     return 0

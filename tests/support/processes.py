@@ -37,8 +37,8 @@ class Output:
         try:
             line = self._queue.get(timeout=seconds)
         except queue.Empty:
-            raise AssertionError(f"no line within {seconds} s after {self.lines}") from None
-        assert line is not None, f"the process ended after {self.lines}"
+            raise AssertionError(f"no line within {seconds} s after {self.lines[-20:]}") from None
+        assert line is not None, f"the process ended after {self.lines[-20:]}"
         return line
 
     def wait_for(self, text: str, seconds: float = PATIENCE_SECONDS) -> str:
