@@ -10,15 +10,12 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import SplitResult, urljoin, urlsplit
-
-import httpx
+from urllib.parse import quote, urljoin, urlsplit
 
 from coalmine.model import AttemptOutcome
 from discovery import addresses
+from discovery.exchange import Head, NotHttpError, get
 from discovery.inflate import BadEncodingError, Body, TooLargeError
 from discovery.options import ProbeOptions
 
@@ -27,6 +24,8 @@ _MAX_HOPS = 3
 _ACCEPT = "application/json, application/yaml;q=0.9, text/yaml;q=0.8, */*;q=0.5"
 # A name with several addresses (localhost: ::1 and 127.0.0.1) is tried at this many of them.
 _MAX_ADDRESSES = 4
+# What may stand in a request target as it is (RFC 3986 section 3.3 and 3.4); the rest is escaped.
+_SAFE = "/%:@!$&'()*+,;=-._~?[]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +35,9 @@ class Validators:
     etag: str | None = None
     last_modified: str | None = None
 
-    def headers(self) -> dict[str, str]:
-        pairs = {"If-None-Match": self.etag, "If-Modified-Since": self.last_modified}
-        return {name: value for name, value in pairs.items() if value}
+    def headers(self) -> list[tuple[str, str]]:
+        pairs = (("If-None-Match", self.etag), ("If-Modified-Since", self.last_modified))
+        return [(name, value) for name, value in pairs if value]
 
 
 NO_VALIDATORS = Validators()
@@ -66,21 +65,35 @@ class _RefusedError(Exception):
         self.detail = detail
 
 
+class _Answer:
+    """Takes one response: judges the head, collects the body of a 200 within the limit."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        self.head = Head(0, ())
+        self.body: Body | None = None
+
+    def take_head(self, head: Head) -> bool:
+        self.head = head
+        if head.status != 200:
+            return False
+        length = head.get("content-length")
+        if length.isascii() and length.isdigit() and int(length[:20]) > self.max_bytes:
+            raise TooLargeError
+        self.body = Body(head.get("content-encoding"), self.max_bytes)
+        return True
+
+    def take_data(self, data: bytes) -> None:
+        assert self.body is not None
+        self.body.add(data)
+
+
 class Fetcher:
-    """Fetches for all probes of one process."""
+    """Fetches for all probes of one process. Probes of one upstream are an interval apart: no connection is kept."""
 
     def __init__(self, options: ProbeOptions) -> None:
         self._options = options
-        # The transport below httpx's client: the client would add cookies, redirects and proxies. Probes of one
-        # upstream are an interval apart, so connections are not kept.
-        self._transport = httpx.AsyncHTTPTransport(
-            verify=ssl.create_default_context(),
-            trust_env=False,
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
-        )
-
-    async def close(self) -> None:
-        await self._transport.aclose()
+        self._tls = ssl.create_default_context()
 
     async def fetch(self, url: str, validators: Validators = NO_VALIDATORS) -> Fetched:
         started = time.monotonic()
@@ -90,98 +103,81 @@ class Fetcher:
                 await self._follow(fetched, validators)
         except _RefusedError as error:
             fetched.refusal, fetched.detail = error.outcome, error.detail
+        except TooLargeError:
+            fetched.refusal, fetched.detail = "too_large", f"more than {self._options.max_bytes} bytes, decompressed"
+        except BadEncodingError as error:
+            fetched.refusal, fetched.detail = "bad_encoding", str(error)
         except TimeoutError:
             seconds = f"{self._options.timeout_seconds:g}"
             fetched.refusal, fetched.detail = "too_slow", f"the whole answer was not there within {seconds} s"
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+        except (NotHttpError, OSError, ValueError) as error:
             fetched.refusal, fetched.detail = _explain(error)
         fetched.seconds = round(time.monotonic() - started, 4)
         return fetched
 
     async def _follow(self, fetched: Fetched, validators: Validators) -> None:
         for _ in range(_MAX_HOPS + 1):
-            response = await self._send(fetched.url, validators.headers())
-            try:
-                location = response.headers.get("location")
-                if response.status_code in _REDIRECTS and location is not None:
-                    fetched.status = response.status_code
-                    fetched.url = _check_redirect(fetched.url, location)
-                    continue
-                await self._take(fetched, response)
+            answer = await self._send(fetched, validators)
+            location = answer.head.get("location")
+            if answer.head.status not in _REDIRECTS or not location:
+                if answer.body is None:
+                    raise _refuse_status(answer.head.status)
+                fetched.body = answer.body.finish()
                 return
-            finally:
-                await response.aclose()
+            fetched.url = _check_redirect(fetched.url, location)
         raise _RefusedError("redirect_refused", f"more than {_MAX_HOPS} redirects")
 
-    async def _send(self, url: str, headers: Mapping[str, str]) -> httpx.Response:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    async def _send(self, fetched: Fetched, validators: Validators) -> _Answer:
+        """One request to the first checked address that takes the connection."""
+        parts = urlsplit(fetched.url)
+        scheme, host, port = origin(fetched.url)
+        target = quote(parts.path or "/", safe=_SAFE) + (f"?{quote(parts.query, safe=_SAFE)}" if parts.query else "")
+        headers = [*self._headers(parts.netloc), *validators.headers()]
+        tls = (self._tls, host) if scheme == "https" else None
+        last: OSError | None = None
+        for address in (await self._addresses(host, port))[:_MAX_ADDRESSES]:
+            answer = _Answer(self._options.max_bytes)
+            try:
+                await get(str(address), port, target, headers, answer, tls)
+            except ConnectionError as error:
+                last = error
+                continue
+            finally:
+                _note_head(fetched, answer.head)
+            return answer
+        assert last is not None
+        raise last
+
+    def _headers(self, authority: str) -> list[tuple[str, str]]:
+        return [
+            ("Host", authority),
+            ("User-Agent", self._options.user_agent),
+            ("Accept", _ACCEPT),
+            ("Accept-Encoding", "gzip"),
+            ("Connection", "close"),
+        ]
+
+    async def _addresses(self, host: str, port: int) -> list[addresses.Address]:
         try:
-            found = addresses.check(
-                await addresses.resolve(host, port), allow_link_local=self._options.allow_link_local
-            )
+            found = await addresses.resolve(host, port)
+            return addresses.check(found, allow_link_local=self._options.allow_link_local)
         except addresses.AddressRefusedError as error:
             raise _RefusedError("address_refused", str(error)) from None
         except (OSError, UnicodeError) as error:
             raise _RefusedError("unreachable", f"the name {host!r} has no address ({_words(error)})") from None
-        last: Exception | None = None
-        for address in found[:_MAX_ADDRESSES]:
-            try:
-                return await self._transport.handle_async_request(self._request(parts, address, port, headers))
-            except httpx.ConnectError as error:
-                last = error
-        assert last is not None
-        raise last
-
-    def _request(
-        self, parts: SplitResult, address: addresses.Address, port: int, headers: Mapping[str, str]
-    ) -> httpx.Request:
-        """Connects to the checked address; name and certificate are still those of the host."""
-        literal = f"[{address}]" if address.version == 6 else str(address)
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        timeout = dict.fromkeys(("connect", "read", "write", "pool"), self._options.timeout_seconds)
-        extensions: dict[str, Any] = {"timeout": timeout}
-        if parts.scheme == "https":
-            extensions["sni_hostname"] = parts.hostname
-        own = {
-            "Host": parts.netloc,
-            "User-Agent": self._options.user_agent,
-            "Accept": _ACCEPT,
-            "Accept-Encoding": "gzip",
-            "Connection": "close",
-        }
-        url = f"{parts.scheme}://{literal}:{port}{target}"
-        return httpx.Request("GET", url, headers={**own, **headers}, extensions=extensions)
-
-    async def _take(self, fetched: Fetched, response: httpx.Response) -> None:
-        fetched.status = response.status_code
-        fetched.content_type = response.headers.get("content-type", "")[:200] or None
-        fetched.links = tuple(response.headers.get_list("link"))
-        fetched.validators = Validators(_validator(response, "etag"), _validator(response, "last-modified"))
-        if response.status_code != 200:
-            raise _refuse_status(response.status_code)
-        fetched.body = await self._read(response)
-
-    async def _read(self, response: httpx.Response) -> bytes:
-        limit = self._options.max_bytes
-        try:
-            length = response.headers.get("content-length", "")
-            if length.isascii() and length.isdigit() and int(length[:20]) > limit:
-                raise TooLargeError
-            body = Body(response.headers.get("content-encoding", ""), limit)
-            assert isinstance(response.stream, httpx.AsyncByteStream)
-            async for chunk in response.stream:
-                body.add(chunk)
-            return body.finish()
-        except TooLargeError:
-            raise _RefusedError("too_large", f"more than {limit} bytes, decompressed") from None
-        except BadEncodingError as error:
-            raise _RefusedError("bad_encoding", str(error)) from None
 
 
-def _validator(response: httpx.Response, name: str) -> str | None:
+def _note_head(fetched: Fetched, head: Head) -> None:
+    if head.status:
+        fetched.status = head.status
+        fetched.content_type = head.get("content-type")[:200] or None
+        fetched.links = head.get_list("link")
+        fetched.validators = Validators(_validator(head, "etag"), _validator(head, "last-modified"))
+
+
+def _validator(head: Head, name: str) -> str | None:
     """A value that can be sent back as it is; others are not worth the trouble."""
-    value: str = response.headers.get(name, "")
+    value = head.get(name)
     return value if value and value.isascii() and len(value) <= 500 else None
 
 
@@ -208,17 +204,12 @@ def _check_redirect(url: str, location: str) -> str:
 
 
 def _explain(error: Exception) -> tuple[AttemptOutcome, str]:
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLError):
-            return "tls_failed", f"TLS failed: {getattr(cause, 'verify_message', '') or cause.reason or cause}"
-        cause = cause.__cause__ or cause.__context__
-    if isinstance(error, httpx.TimeoutException):
-        return "unreachable", "no connection in time"
-    if isinstance(error, httpx.ProtocolError):
+    if isinstance(error, ssl.SSLError):
+        return "tls_failed", f"TLS failed: {getattr(error, 'verify_message', '') or error.reason or error}"
+    if isinstance(error, NotHttpError):
         return "unreachable", f"the answer is not HTTP: {_words(error)}"
-    if isinstance(error, httpx.ConnectError):
-        return "unreachable", "the connection was refused or could not be made"
+    if isinstance(error, ConnectionRefusedError):
+        return "unreachable", "the connection was refused"
     return "unreachable", _words(error)
 
 

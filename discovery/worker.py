@@ -123,7 +123,6 @@ class DiscoveryWorker:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         made, self._made = self._made, None
         if made is not None:
-            await made[0].close()
             await made[1].close()
         self._threads.shutdown(wait=False)
 

@@ -70,7 +70,6 @@ def probe(service: Service, **discovery: Any) -> Outcome:
         try:
             return await Search(upstream, fetcher, parser, options).run(())
         finally:
-            await fetcher.close()
             await parser.close()
 
     return asyncio.run(play())
@@ -132,10 +131,7 @@ def test_plain_http_behind_https_is_a_tls_failure_and_ends_the_search() -> None:
             options = ProbeOptions(timeout_seconds=2)
             fetcher, parser = Fetcher(options), Parser()
             origin = service.origin.replace("http:", "https:")
-            try:
-                return await Search(Upstream(name="a", endpoints=(origin,)), fetcher, parser, options).run(())
-            finally:
-                await fetcher.close()
+            return await Search(Upstream(name="a", endpoints=(origin,)), fetcher, parser, options).run(())
 
         outcome = asyncio.run(play())
     assert [attempt.outcome for attempt in outcome.attempts] == ["tls_failed"]
