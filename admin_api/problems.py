@@ -31,12 +31,6 @@ class QueryError(CoalmineError):
     code = "invalid_query"
 
 
-class MediaTypeError(CoalmineError):
-    """The body's content type cannot be read here."""
-
-    code = "unsupported_media_type"
-
-
 class TooLargeError(CoalmineError):
     """The body is larger than what is read here."""
 
@@ -85,7 +79,9 @@ def _on_ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, CoalmineError)
     faults = error.faults if isinstance(error, DefinitionError) else ()
     members = {"used_by": list(error.used_by)} if isinstance(error, InUseError) else {}
-    body = make_problem(error.code, error.detail, request.url.path, hint=error.hint, faults=faults, **members)
+    # Of a single fault the whole problem can tell how to mend it.
+    hint = faults[0].hint if len(faults) == 1 else error.hint
+    body = make_problem(error.code, error.detail, request.url.path, hint=hint, faults=faults, **members)
     return answer_problem(body)
 
 

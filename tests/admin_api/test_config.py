@@ -160,6 +160,14 @@ def test_a_route_of_a_set_may_need_the_default_virtual_service(api: Api) -> None
     assert counts(api) == [0, 1, 1]
 
 
+def test_what_gloos_manifest_became_is_taken_back_as_it_is_dumped(petstore: Api) -> None:
+    parameters = "parameters: {headers: {':path': '/findPetWithId/{id}'}}"
+    text = GLOO.replace("FUNCTION", "findPetById").replace("parameters: {}", parameters)
+    assert petstore.http.post(f"{CONFIG}/apply", content=text, headers=YAML).status_code == 200
+    again = petstore.put(CONFIG, petstore.get(CONFIG).json())
+    assert (again.status_code, again.json()["changes"]) == (200, []), again.text
+
+
 NOTHING = [
     pytest.param("apply?dry_run=true", id="apply as a dry run"),
     pytest.param("diff", id="diff"),

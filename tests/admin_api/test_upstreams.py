@@ -183,6 +183,15 @@ def test_probing_what_is_not_there_asks_nobody(api: Api) -> None:
     assert (api.post(f"{UPSTREAMS}/nope/probe").status_code, api.prober.probed) == (404, [])
 
 
+def test_a_probe_that_takes_too_long_is_told_as_such(petstore: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(upstream: str) -> None:
+        raise TimeoutError
+
+    monkeypatch.setattr(petstore.prober, "probe", never)
+    answer = petstore.post(f"{UPSTREAMS}/{V1}/probe")
+    assert (answer.status_code, answer.json()["code"]) == (503, "overloaded")
+
+
 def test_the_report_is_there_before_the_first_probe(api: Api) -> None:
     api.post(UPSTREAMS, PETS)
     assert api.get(f"{URL}/report").json()["state"] == "pending"

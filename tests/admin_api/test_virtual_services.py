@@ -6,9 +6,11 @@ from typing import Any
 
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from tests.admin_api.support import V1, V2, Api
+from coalmine.model import Parameter, RequestBody, Response
+from tests.admin_api.support import V1, V2, Api, make_function
 
 URL = "/api/v1/virtual-services"
+PET = {"$ref": "#/definitions/Pet"}
 
 
 def route(path: dict[str, str], function: str, **more: Any) -> dict[str, Any]:
@@ -62,6 +64,38 @@ def test_the_gateways_document_lists_functions_under_their_public_paths(petstore
     assert (operation["operationId"], operation["tags"]) == ("findPets", ["pet"])
     assert [one["weight"] for one in operation["x-coalmine-destinations"]] == [10, 90]
     assert [one["name"] for one in operation["parameters"]] == ["tags"]
+
+
+def test_bodies_answers_and_their_schemas_come_along(petstore: Api) -> None:
+    add_pet = make_function(
+        V1,
+        "addPet",
+        "/api/pets/{id}",
+        "POST",
+        description="Adds one",
+        deprecated=True,
+        parameters=(
+            Parameter(name="id", place="path", required=True, schema_={"type": "integer"}),
+            Parameter(name="dry", place="query", schema_={"type": "boolean"}, description="try only"),
+        ),
+        request_body=RequestBody(required=True, content_types=("application/json",), schema_=PET),
+        responses=(Response(status="201", schema_=PET, description="made"), Response(status="default")),
+    )
+    petstore.discover(V1, add_pet)
+    destinations = [{"upstream": V1, "function": "addPet"}]
+    petstore.post("/api/v1/routes", route({"prefix": "/add"}, "addPet", destinations=destinations, name="r"))
+    document = get_document(petstore)
+    operation = document["paths"]["/add/{id}"]["post"]
+    reference = {"$ref": f"#/components/schemas/{V1}.Pet"}
+    assert operation["requestBody"] == {"required": True, "content": {"application/json": {"schema": reference}}}
+    assert operation["responses"]["201"]["content"]["application/json"]["schema"] == reference
+    assert operation["responses"]["default"] == {"description": ""}
+    assert [(one["name"], one["in"], one["schema"]) for one in operation["parameters"]] == [
+        ("id", "path", {"type": "integer"}),
+        ("dry", "query", {"type": "boolean"}),
+    ]
+    assert operation["deprecated"] and operation["description"] == "Adds one"
+    assert sorted(document["components"]["schemas"]) == [f"{V1}.Pet", f"{V1}.Tag"]
 
 
 def test_operation_ids_of_the_gateways_document_are_distinct(petstore: Api) -> None:
