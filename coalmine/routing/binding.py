@@ -233,7 +233,7 @@ class Writer:
                 self.replaced.append(binding)
             case "header":
                 self._headers.append((binding.name.lower(), styles.write_header(parameter, value)))
-            case "cookie":
+            case _:
                 self._cookies.append(styles.write_cookie(parameter, value))
         return binding.place != "path" or bool(self.path[binding.name])
 

@@ -99,7 +99,8 @@ class Call:
         if not active:
             return "".join(map(str, self._path)), "", ""
         places = [index for index, part in enumerate(self._path) if not isinstance(part, str)]
-        if not active[0].bare or len(places) != 1 or len(self._path[places[0]]) != 1:
+        alone = [binding.name for binding in self._bindings].count(active[0].name) == 1
+        if not (alone and active[0].bare and len(places) == 1 and len(self._path[places[0]]) == 1):
             return None
         before, after = self._path[: places[0]], self._path[places[0] + 1 :]
         return "".join(map(str, before)), "".join(map(str, after)), active[0].name
@@ -149,11 +150,11 @@ class Call:
         segments = rest.removesuffix("/")[1:].split("/")
         open_names = [binding.name for binding in self._path_bindings if not binding.find_first(sources)]
         if len(open_names) != len(segments):
-            wanted = f"{len(open_names)} path parameters" if open_names else "no path parameter"
-            return self._refuse(
-                "unbound_path",
-                f"{rest} has {len(segments)} segments, and function {self._plan.function} has {wanted} for them",
+            detail = (
+                f"function {self._plan.function} has {_count(open_names, 'path parameter')} to fill,"
+                f" and {rest} has {_count(segments, 'segment')}"
             )
+            return self._refuse("unbound_path", detail)
         return dict(zip(open_names, segments, strict=True))
 
     def _write(self, binding: Binding, sources: Sources, segment: str | None, writer: Writer) -> Reply | None:
@@ -203,6 +204,10 @@ def check_segment(segment: str) -> str | None:
         if ".." in pieces or pieces == ["."]:
             return f"{text!r} is a dot segment and would leave the path"
     return None
+
+
+def _count(things: list[str], noun: str) -> str:
+    return f"{len(things) or 'no'} {noun}{'' if len(things) == 1 else 's'}"
 
 
 def _compile_extractor(text: str | None) -> Template | None:

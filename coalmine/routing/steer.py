@@ -91,7 +91,8 @@ def _by_cookie(ring: _Rendezvous, cookie: CookieKey) -> Chooser:
             if name == cookie.name and value:
                 return Choice(ring.choose(value))
         value = f"{int(draw() * _COOKIE_BITS):014x}"
-        return Choice(ring.choose(value), (("set-cookie", f"{cookie.name}={value}{attributes}"),))
+        secure = "; Secure" if head.scheme == "https" else ""
+        return Choice(ring.choose(value), (("set-cookie", f"{cookie.name}={value}{attributes}{secure}"),))
 
     return choose
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-pytest.register_assert_rewrite("tests.support.dry")
-
-from tests.support.cases import CASES, Case  # noqa: E402
-from tests.support.dry import check, run  # noqa: E402
+from tests.support.cases import CASES, Case
+from tests.support.dry import check, run
 
 
 @pytest.mark.parametrize("case", CASES, ids=[f"{case.group}: {case.name}" for case in CASES])

@@ -217,6 +217,7 @@ CORS = rows(
         ),
         route("pet", "/pet", to("v1", "findPetById"), cors=_CORS),
         route("gone", "/gone", to("gone"), cors=_CORS),
+        route("options", "/options", to("v2"), methods=["OPTIONS"], cors=_CORS),
         route("none", "/none", to("v2")),
     ),
     (
@@ -270,6 +271,11 @@ CORS = rows(
         problem("no_route", 404),
     ),
     ("a preflight where nothing is said about CORS goes on", _preflight("/none"), Call("v2", "OPTIONS", "/none")),
+    (
+        "a route for OPTIONS alone answers preflights",
+        _preflight("/options"),
+        Answer(204, headers=_allow(allow_origin=_PAGE)),
+    ),
     ("OPTIONS without an origin is no preflight", ask("OPTIONS", "/open"), Call("v1", "OPTIONS", "/open")),
     ("a preflight does not call the function", _preflight("/pet"), Answer(204, headers=_allow(allow_origin=_PAGE))),
     (
