@@ -18,10 +18,10 @@ _COUNTED_FORWARDS = frozenset({b"OPTIONS", b"TRACE"})
 def write_request_head(forward: Forward, request: Request, lane: Lane, authority: bytes, request_id: bytes) -> bytes:
     """``authority`` is that of the endpoint."""
     block = _onward(request) + b"\r\nX-Request-Id: " + request_id
-    if lane.request_edits is not None:
-        block = edit_fields(block, lane.request_edits)
     if forward.set_headers:
         block = set_fields(block, forward.set_headers)
+    if lane.request_edits is not None:
+        block = edit_fields(block, lane.request_edits)
     return b"%b %b HTTP/1.1\r\nHost: %b%b%b\r\n\r\n" % (
         forward.method.encode("ascii"),
         forward.target.encode("ascii"),
