@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
+from functools import lru_cache
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -54,6 +55,7 @@ def check(addresses: list[Address], *, allow_link_local: bool) -> list[Address]:
     return allowed
 
 
+@lru_cache(maxsize=4096)
 def find_refusal(address: Address) -> str | None:
     """Why ``address`` is refused, or None."""
     for each in _embedded(address):

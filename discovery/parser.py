@@ -8,6 +8,7 @@ and the asking side (``discovery.parsing``) starts another one.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import resource
 import struct
@@ -16,11 +17,12 @@ from typing import BinaryIO, Literal
 
 from pydantic import BaseModel
 
-from coalmine.errors import MalformedError
+from coalmine.errors import MalformedError, Problem
 from coalmine.reading import Limits, TooComplexError, read_text
-from discovery.document import check_document, looks_like_markup
+from discovery.document import Document, check_document, looks_like_markup
 from discovery.found import NotADocumentError, Reading, TooManyError
 from discovery.operations import read_document
+from discovery.validation import find_violations
 
 # Mapped memory of the process. The worst 16 MB of JSON (empty objects) need about 500 MB, real ones 150 MB.
 MEMORY_BYTES = 768 * 1024 * 1024
@@ -53,13 +55,25 @@ def parse(data: bytes, job: Job) -> Answer:
         return Answer(verdict="html", detail="a page, not an API document")
     try:
         value = read_text(data, limits=Limits(max_bytes=job.max_bytes))
-        return Answer(verdict="taken", reading=read_document(check_document(value), job.url))
+        document = check_document(value)
+        return Answer(verdict="taken", reading=_advise(read_document(document, job.url), document))
     except (TooComplexError, TooManyError, RecursionError, MemoryError) as error:
         return Answer(verdict="too_complex", detail=str(error) or "reading it took too much memory")
     except MalformedError as error:
         return Answer(verdict="unreadable", detail=error.detail[:500])
     except NotADocumentError as error:
         return Answer(verdict="not_a_document", detail=str(error)[:500])
+
+
+def _advise(reading: Reading, document: Document) -> Reading:
+    """The reading, with what the specification's schema says about the document."""
+    known = {problem.where for problem in reading.problems}
+    advice = [
+        Problem("document_invalid", f"#{pointer}"[:500], detail, "warning")
+        for pointer, detail in find_violations(document)
+        if f"#{pointer}" not in known
+    ]
+    return reading.model_copy(update={"problems": (*reading.problems, *advice)})
 
 
 def _limit_cpu() -> None:
@@ -85,7 +99,8 @@ def _answer(frame: bytes) -> bytes:
 
 
 def main() -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    with contextlib.suppress(ValueError, OSError):  # macOS knows the limit and refuses to set it
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     while (frame := read_frame(sys.stdin.buffer)) is not None:
         _limit_cpu()

@@ -10,6 +10,9 @@ from coalmine.model import Attempt, DiscoveryState, ProbeReport
 from discovery.naming import Named
 from discovery.search import Taken
 
+# A report is for reading; thousands of namesakes are one piece of news.
+_MAX_PROBLEMS = 300
+
 _UNREACHABLE = frozenset({"unreachable", "tls_failed", "address_refused", "too_slow"})
 
 
@@ -47,7 +50,11 @@ def problems_of(upstream: str, taken: Iterable[Taken], named: Iterable[Named]) -
         for each in named
         if each.name != each.wanted
     ]
-    return (*found, *renamed)
+    problems = (*found, *renamed)
+    if len(problems) <= _MAX_PROBLEMS:
+        return problems
+    left_out = f"and {len(problems) - _MAX_PROBLEMS} more problems"
+    return (*problems[:_MAX_PROBLEMS], Problem("document_invalid", f"upstreams/{upstream}", left_out, "warning"))
 
 
 def same_news(one: ProbeReport | None, other: ProbeReport) -> bool:
