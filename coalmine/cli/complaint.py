@@ -54,5 +54,5 @@ def describe(error: CoalmineError) -> Iterator[str]:
             yield f"      {clean(fault.hint)}"
     if isinstance(error, ApiError) and error.used_by:
         yield f"  used by: {', '.join(clean(name) for name in error.used_by)}"
-    if error.hint:
+    if error.hint and error.hint not in {fault.hint for fault in faults}:
         yield f"  {clean(error.hint)}"

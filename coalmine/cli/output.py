@@ -68,18 +68,21 @@ def _escape(text: str) -> str:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """On a terminal as wide as it is; into a pipe nothing is cut."""
+    """As wide as it needs to be: a name that is folded or cut cannot be copied, and a terminal wraps by itself."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     console = Console(file=sys.stdout)
-    if not console.is_terminal:
-        console = Console(file=sys.stdout, width=10_000)
     table = Table(box=box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=not console.is_terminal)
+        table.add_column(column, no_wrap=True)
     for row in rows:
         table.add_row(*(Text(clean(cell, lines=True)) for cell in row))
+    # Measured on a console without an edge; what it says is then the width of the real one.
+    console.width = max(1, Console(width=_ENDLESS).measure(table).maximum)
     console.print(table)
+
+
+_ENDLESS = 1_000_000  # columns; no table is wider

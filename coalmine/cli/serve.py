@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -39,8 +40,12 @@ def _serve(**given: Any) -> None:
     raise typer.Exit(run(read(given, os.environ)) or 0)
 
 
-def _demo() -> None:
+def _demo(
+    keep: Annotated[
+        Path | None, typer.Option("--keep", help="keep the catalog in this folder, for the next demo", metavar="FOLDER")
+    ] = None,
+) -> None:
     """Starts two petstores and a gateway before them, and shows what to try. Ctrl-C ends everything."""
     from coalmine.serve.demo import run
 
-    raise typer.Exit(run() or 0)
+    raise typer.Exit(run(keep) or 0)

@@ -108,7 +108,9 @@ class Shell:
 
 
 def note(text: str) -> None:
-    """A remark for the person, beside the data."""
+    """A remark for the person, beside the data; none where there is nothing to say."""
+    if not text:
+        return
     sys.stderr.write(clean(text, lines=True) + "\n")
 
 

@@ -67,7 +67,10 @@ class _Reading:
     def read(self, document: Any, pointer: str) -> None:
         if document is None:
             return  # an empty document between two ---
-        if not isinstance(document, dict):
+        if isinstance(document, list) and document and all(isinstance(item, dict) for item in document):
+            for index, item in enumerate(document):
+                self.read(item, f"{pointer}/{index}")  # what `get -o yaml` prints
+        elif not isinstance(document, dict):
             self.faults.append(Fault(pointer, "wrong_type", "a document is a mapping"))
         elif document.get("kind") == "List" and isinstance(document.get("items"), list):
             for index, item in enumerate(document["items"]):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -49,19 +49,13 @@ def _fault(model: type[BaseModel], entry: Any, locate: Callable[[Location], str]
 
 
 def known_keys(model: type[BaseModel], location: Sequence[int | str]) -> list[str]:
-    """The keys that stand at ``location`` of a definition; empty where nobody knows."""
-    current: type[BaseModel] | None = model
+    """The keys of the object at ``location`` of a definition."""
     for part in location:
-        if current is not None and not isinstance(part, int):
-            current = _model_in(current.model_fields[part].annotation) if part in current.model_fields else None
-    return [field.alias or name for name, field in current.model_fields.items()] if current else []
+        if isinstance(part, str):
+            model = _models_in(model.model_fields[part].annotation)[0]
+    return list(model.model_fields)
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for argument in getattr(annotation, "__args__", ()):
-        found = _model_in(argument)
-        if found is not None:
-            return found
-    return None
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    own = [annotation] if isinstance(annotation, type) and issubclass(annotation, BaseModel) else []
+    return [*own, *(found for argument in get_args(annotation) for found in _models_in(argument))]

@@ -12,7 +12,7 @@ import pytest
 
 from coalmine.cli import main
 from coalmine.model import Route, Upstream, VirtualService
-from tests.admin_api.conftest import V1, V2, Api, open_api, petstore_functions
+from tests.admin_api.support import V1, V2, Api, open_api, petstore_functions
 
 ROUTES = (
     {

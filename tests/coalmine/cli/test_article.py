@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.admin_api.conftest import V1, V2
+from tests.admin_api.support import V1, V2
 from tests.coalmine.cli.conftest import Cli
 
 

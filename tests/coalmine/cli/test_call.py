@@ -12,8 +12,8 @@ import pytest
 
 from coalmine.cli.call import client_path, split_values
 from coalmine.errors import CoalmineError
-from coalmine.model import Parameter, RequestBody, Upstream
-from tests.admin_api.conftest import make_function
+from coalmine.model import Parameter, RequestBody, Route, Upstream, VirtualService
+from tests.admin_api.support import make_function
 from tests.coalmine.cli.conftest import Cli
 
 
@@ -158,3 +158,34 @@ def test_a_body_without_a_schema_takes_json_as_json() -> None:
     assert split_values(function, {"a": "1", "b": "x"}, None) == ({}, '{"a": 1, "b": "x"}')
     with pytest.raises(CoalmineError, match="has no parameter a"):
         split_values({**function, "request_body": None}, {"a": "1"}, None)
+
+
+VIA_PROXY = {
+    "a prefix": ({"path": {"prefix": "/cat"}}, "/cat/7?tags=a%2Cb"),
+    "a template": ({"path": {"template": "/c/{id}"}}, "/c/7?tags=a%2Cb"),
+    "conditions": (
+        {
+            "path": {"prefix": "/cat"},
+            "headers": [{"name": "x-canary", "exact": "true"}],
+            "query": [{"name": "v", "exact": "2"}],
+        },
+        "/cat/7?v=2&tags=a%2Cb' -H 'x-canary: true",
+    ),
+}
+
+
+@pytest.mark.parametrize(("match", "asked"), VIA_PROXY.values(), ids=VIA_PROXY)
+def test_the_request_that_a_client_would_send(caller: Cli, match: dict[str, Any], asked: str) -> None:
+    with caller.api.catalog.write() as writer:
+        writer.put_virtual_service(VirtualService(name="zoo", domains=("zoo.example.com",)))
+        definition = {"name": "cat", "virtual_service": "zoo", "match": match}
+        destination = {"upstream": "echo", "function": "find"}
+        writer.put_route(Route.model_validate({**definition, "destinations": [destination]}))
+    printed = caller("call find id=7 tags=a,b -o curl").out
+    assert printed == f"curl -sS 'http://127.0.0.1:8080{asked}' -H 'host: zoo.example.com'\n"
+
+
+def test_the_proxys_url_stands_alone_on_a_line(cli: Cli) -> None:
+    assert cli("proxy url").out == "http://127.0.0.1:8080\n"
+    assert cli("proxy url -o json").json == {"url": "http://127.0.0.1:8080"}
+    assert cli("proxy url -o curl").out.endswith("/api/v1/proxy\n")

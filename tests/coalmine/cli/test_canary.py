@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.admin_api.conftest import V1, V2
+from tests.admin_api.support import V1, V2
 from tests.coalmine.cli.conftest import Cli
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.admin_api.conftest import V1, V2
+from coalmine.feed import WorkerState
+from tests.admin_api.support import V1, V2
 from tests.coalmine.cli.conftest import Cli
 
 MANIFEST = """
@@ -124,3 +125,28 @@ def test_apply_and_diff_print_their_rest_call(cli: Cli, folder: Path) -> None:
     assert "/config/apply -H 'content-type: application/yaml'" in cli(f"apply -f {name} -o curl").out
     assert "-X PUT" in cli(f"apply -f {name} --replace -o curl").out
     assert "/config/diff?replace=true" in cli(f"diff -f {name} --replace -o curl").out
+
+
+def test_apply_and_diff_as_json(cli: Cli, folder: Path) -> None:
+    name = write(folder, "a.yaml", "name: one\ndomains: [one.example.com]\n")
+    assert cli(f"diff -f {name} -o json", code=2).json["changes"][0]["object"] == "virtual-services/one"
+    assert cli(f"apply -f {name} -o json").json["dry_run"] is False
+
+
+def test_problems_that_a_set_brings_are_told(zoo: Cli, folder: Path) -> None:
+    late = f"""
+name: late
+virtual_service: coalmine
+match: {{path: {{prefix: /findPets}}}}
+destinations: [{{upstream: {V2}}}]
+"""
+    told = zoo(f"apply -f {write(folder, 'a.yaml', late)}")
+    assert "warning: routes/late: " in told.err
+    assert "[route_shadowed]" in told.err
+
+
+def test_check_finds_nothing_where_a_worker_serves(zoo: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    workers = [WorkerState(1, 0, zoo.api.feed.current.version)]
+    monkeypatch.setattr(zoo.api.feed, "workers", lambda: workers)
+    assert zoo("check").out == "everything is as written\n"
+    assert zoo("check -o json").json == []

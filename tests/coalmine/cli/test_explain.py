@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.admin_api.conftest import V1, V2
+from coalmine.cli.explain import describe_explanation
+from tests.admin_api.support import V1, V2
 from tests.coalmine.cli.conftest import Cli
 
 
@@ -56,3 +57,41 @@ def test_what_is_no_request_is_refused(zoo: Cli) -> None:
     refused = zoo(["explain", "G ET", "/findPets"], code=1)
     assert "/method" in refused.err
     assert "should be name=value" in zoo("explain GET /x -H nonsense", code=2).err
+
+
+def test_headers_answers_and_bodies_of_one_explanation() -> None:
+    request = {
+        "method": "GET",
+        "url": "http://h/x",
+        "host": "h",
+        "set_headers": [["a", "1"]],
+        "add_headers": [["b", "2"]],
+        "remove_headers": ["c"],
+    }
+    outcome = {"upstream": "u", "function": None, "share": 100, "certain": True}
+    reply = {"status": 503, "code": "function_unknown", "detail": "nobody knows"}
+    told = {
+        "route": "r",
+        "virtual_service": "v",
+        "destinations": [
+            {**outcome, "request": request},
+            {**outcome, "reply": reply},
+            {**outcome, "needs_body": True},
+            outcome,
+        ],
+        "mirror": request,
+    }
+    assert list(describe_explanation(told)) == [
+        "route r of virtual service v",
+        "  -> u",
+        "     GET http://h/x  (host h)",
+        "       = a: 1",
+        "       + b: 2",
+        "       - c",
+        "  -> u",
+        "     the gateway answers 503 nobody knows [function_unknown]",
+        "  -> u",
+        "     needs the request's body: give it with --body",
+        "  -> u",
+        "  mirrored: GET http://h/x  (host h)",
+    ]

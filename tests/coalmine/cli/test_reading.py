@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from tests.admin_api.conftest import V1, V2
+from coalmine.model import RequestBody
+from tests.admin_api.support import V1, V2, make_function
 from tests.coalmine.cli.conftest import Cli
 
 
@@ -29,6 +30,13 @@ def test_every_kind_is_listed_by_all_its_names(zoo: Cli, words: tuple[str, ...],
 def test_a_table_into_a_pipe_is_never_cut(zoo: Cli) -> None:
     zoo(["add", "route", "--name", "coalmine", "-p", "/" + "long" * 60, "-u", V1])
     assert "long" * 60 in zoo("get routes").out
+
+
+def test_a_table_on_a_narrow_terminal_is_never_folded(zoo: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    lines = zoo("get routes").lines
+    assert any("prefix /findPets" in line and f"{V1}/findPets" in line for line in lines)
 
 
 @pytest.mark.parametrize("kind", ["upstream", "virtualservice", "route", "function"])
@@ -112,3 +120,35 @@ def test_a_token_is_named_in_the_curl_line_but_never_shown(cli: Cli) -> None:
     printed = cli("get upstreams -o curl --admin-token s3cret").out
     assert "s3cret" not in printed
     assert '"authorization: Bearer $COALMINE_ADMIN_TOKEN"' in printed
+
+
+def test_a_function_with_a_body_tells_its_types(cli: Cli) -> None:
+    body = RequestBody(required=True, content_types=("application/json", "text/plain"))
+    cli.api.discover(V1, make_function(V1, "feed", "/feed", "POST", request_body=body, description="two\nlines"))
+    told = cli(f"describe function {V1}/feed").out
+    assert "body: application/json, text/plain (required)" in told
+    assert "two\nlines" in told
+
+
+def test_a_virtual_service_without_routes(cli: Cli) -> None:
+    cli("create vs --name empty")
+    assert "it has no routes yet" in cli("describe vs empty").out
+
+
+def test_an_upstream_without_functions(cli: Cli) -> None:
+    cli("create upstream static --name new --static-hosts h:1")
+    told = cli("describe upstream new").out
+    assert "last probe: pending" in told
+    assert "0 functions" in told
+
+
+def test_what_is_wrong_with_a_route_is_told(zoo: Cli) -> None:
+    zoo(f"delete upstream {V1} --force")
+    assert "error: the upstream" in zoo("describe route find-pets").out
+    assert "upstream_missing" in zoo("get route find-pets").out
+    assert zoo("describe route find-pets -o json").json["status"]["state"] == "rejected"
+
+
+def test_a_list_of_several_pages_is_read_to_its_end(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("coalmine.cli.shell._PAGE", "1")
+    assert [item["name"] for item in cli("get upstreams -o json").json] == [V1, V2]

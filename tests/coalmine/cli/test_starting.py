@@ -54,6 +54,13 @@ def test_serve_has_a_flag_for_every_setting_and_passes_what_is_given(
     assert [setting.flag for setting in SETTINGS if setting.flag not in told] == []
 
 
+def test_the_demo_is_told_where_to_keep_its_catalog(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Path | None] = []
+    monkeypatch.setattr("coalmine.serve.demo.run", lambda keep: seen.append(keep) or 0)
+    assert (main(["demo"]), main(["demo", "--keep", "here"])) == (0, 0)
+    assert seen == [None, Path("here")]
+
+
 def test_a_setting_that_is_wrong_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["serve", "--proxy", "nonsense"]) == 1
     assert "--proxy is 'nonsense'" in capsys.readouterr().err

@@ -328,6 +328,7 @@ MATCHER_FAULTS: dict[str, tuple[str, str, str]] = {
     "letters of any case": ("prefix: /a, caseSensitive: false", "unsupported_manifest", "/caseSensitive"),
     "a connection's own method": ("connectMatcher: {x: 1}", "unsupported_manifest", "/connectMatcher"),
     "a misspelt key": ("prefix: /a, header: [{name: x}]", "unsupported_manifest", "/header"),
+    "a path that is a number": ("prefix: 1", "invalid_value", ""),
     "a path without a slash": ("prefix: a", "invalid_value", ""),
     "a header that is no mapping": ("prefix: /a, headers: [x]", "wrong_type", "/headers/0"),
     "a method that is no text": ("prefix: /a, methods: [{}]", "wrong_type", "/methods/0"),

@@ -21,7 +21,7 @@ def names(config: ConfigSet) -> list[str]:
 @pytest.mark.parametrize(
     "documents",
     [
-        [ALL],
+        [{"kind": "config", **ALL}],
         [{"upstreams": [UPSTREAM], "virtual_services": None}, {"virtual_services": [SERVICE], "routes": [ROUTE]}],
         [
             {"kind": "upstream", **UPSTREAM},
@@ -30,8 +30,16 @@ def names(config: ConfigSet) -> list[str]:
         ],
         [UPSTREAM, SERVICE, ROUTE, None],
         [{"items": [UPSTREAM, SERVICE]}, {"items": [{**ROUTE, "status": {"state": "accepted"}}]}],
+        [[UPSTREAM, SERVICE], [ROUTE]],
     ],
-    ids=["one set", "several sets", "objects with their kind", "objects that leave no doubt", "answers of the API"],
+    ids=[
+        "one set",
+        "several sets",
+        "objects with their kind",
+        "objects that leave no doubt",
+        "answers of the API",
+        "lists",
+    ],
 )
 def test_forms(documents: list[object]) -> None:
     config = parse_manifests(documents)
@@ -57,6 +65,12 @@ def test_a_nameless_route_is_called_after_its_path_and_never_after_another_route
 
 FAULTS: dict[str, tuple[list[object], list[Fault]]] = {
     "no mapping": ([[1]], [Fault("/0", "wrong_type", "a document is a mapping")]),
+    "an empty list": ([[]], [Fault("/0", "wrong_type", "a document is a mapping")]),
+    "a text": (["x"], [Fault("/0", "wrong_type", "a document is a mapping")]),
+    "a fault in a list": (
+        [[UPSTREAM, {"name": "x"}]],
+        [Fault("/0/1", "missing_key", "kind is missing", "add kind: upstream, virtual_service or route")],
+    ),
     "no kind": (
         [{"name": "x"}],
         [Fault("/0", "missing_key", "kind is missing", "add kind: upstream, virtual_service or route")],
@@ -100,6 +114,10 @@ FAULTS: dict[str, tuple[list[object], list[Fault]]] = {
     "an unknown key": (
         [{**UPSTREAM, "zzz": 1}],
         [Fault("/0/zzz", "unknown_key", "zzz is not known here")],
+    ),
+    "a key in a list": (
+        [{**ROUTE, "destinations": [{"upstream": "cats", "wieght": 1}]}],
+        [Fault("/0/destinations/0/wieght", "unknown_key", "wieght is not known here", "did you mean weight?")],
     ),
     "a key deep inside": (
         [{**ROUTE, "match": {"path": {"prefix": "/", "exakt": "/"}}}],
