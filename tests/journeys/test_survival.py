@@ -11,9 +11,21 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import Petstores
 from tests.journeys.story import THREE_PETS, TWO_PETS, V1, V2, manifest
-from tests.support.processes import Coalmine, child_processes, is_running, kill, run_coalmine, wait_until
+from tests.support.processes import (
+    Coalmine,
+    ask,
+    child_processes,
+    is_running,
+    kill,
+    run_coalmine,
+    serve_command,
+    spawn,
+    wait_until,
+)
 
 
 @contextmanager
@@ -122,6 +134,30 @@ def test_the_database_of_an_earlier_run_is_served(petstores: Petstores, tmp_path
     with run_coalmine(tmp_path) as coalmine:
         assert coalmine.get("/findPets").body == TWO_PETS
         assert coalmine.api(f"upstreams/{V1}/functions").json["total"] == 4
+
+
+@pytest.mark.parametrize("harm", ["locked", "damaged"])
+def test_the_last_snapshot_is_served_by_a_start_without_a_usable_database(
+    harm: str, petstores: Petstores, tmp_path: Path
+) -> None:
+    with furnished(petstores, tmp_path) as coalmine:
+        database, proxy = coalmine.database, coalmine.proxy
+    with closing(sqlite3.connect(database, isolation_level=None)) as other:
+        before = database.read_bytes()
+        if harm == "locked":
+            other.execute("PRAGMA locking_mode=EXCLUSIVE")
+            other.execute("BEGIN EXCLUSIVE")
+            other.execute("SELECT count(*) FROM sqlite_master")
+        else:
+            database.write_bytes(b"x" * 8192)
+        command = serve_command(database, proxy=proxy.removeprefix("http://"))
+        with spawn(command, mixed=True) as (_, output):
+            wait_until(lambda: ask(f"{proxy}/findPets").body == TWO_PETS, "the last snapshot", seconds=5)
+            output.wait_for("control ended")
+            other.close()
+            database.write_bytes(before)
+            assert output.wait_for("admin ")
+            assert ask(f"{proxy}/findPets").body == TWO_PETS
 
 
 def test_traffic_goes_on_while_the_database_is_locked_and_gone(petstores: Petstores, tmp_path: Path) -> None:

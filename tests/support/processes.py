@@ -187,15 +187,19 @@ class Coalmine:
         return found
 
 
+def serve_command(database: Path, workers: int = 1, *, proxy: str = "127.0.0.1:0") -> list[str]:
+    """``coalmine serve`` on free ports."""
+    command = [sys.executable, "-m", "coalmine", "serve", "--proxy", proxy, "--admin", "127.0.0.1:0"]
+    return [*command, "--database", f"sqlite:///{database}", "--workers", str(workers)]
+
+
 @contextmanager
 def run_coalmine(
     folder: Path, *, workers: int = 1, arguments: Sequence[str] = (), environ: Mapping[str, str] | None = None
 ) -> Iterator[Coalmine]:
     """``coalmine serve`` with its database in ``folder``, ready to serve."""
     database = folder / "coalmine.db"
-    command = [sys.executable, "-m", "coalmine", "serve", "--proxy", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
-    command += ["--database", f"sqlite:///{database}", "--workers", str(workers), *arguments]
-    with spawn(command, environ=environ) as (process, output):
+    with spawn([*serve_command(database, workers), *arguments], environ=environ) as (process, output):
         addresses = dict(output.next().split() for _ in range(2))
         yield Coalmine(process, output, addresses["proxy"], addresses["admin"], database)
 
