@@ -35,6 +35,9 @@ _INDEX_LIMITS = Limits(max_bytes=256 * 1024, max_nodes=10_000)
 _MAX_DOCUMENTS = 50
 _MAX_DEPTH = 3
 _KNOWN = "it was here before"
+_GIVEN = "the upstream's own definition holds the document"
+# Where a document is that was given and not fetched.
+INLINE = "inline:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,9 @@ class Search:
     async def run(self, sources: tuple[Source, ...]) -> Outcome:
         self._deadline = self._clock() + self._options.timeout_seconds * self._options.search_timeouts
         try:
-            if not (sources and await self._revisit(sources)):
+            if self._upstream.discovery.document is not None:
+                await self._take_inline(self._upstream.discovery.document.encode(errors="replace"), sources)
+            elif not (sources and await self._revisit(sources)):
                 await self._search()
         except _OutOfTimeError:
             self.outcome.incomplete = True
@@ -112,6 +117,14 @@ class Search:
         if not self.outcome.incomplete:
             self.outcome.sources = (*self._indexes, *(each.source for each in self.outcome.taken))
         return self.outcome
+
+    async def _take_inline(self, body: bytes, sources: tuple[Source, ...]) -> None:
+        fetched = Fetched(INLINE, body=body)
+        if [source.content_hash for source in sources] == [hash_content(body)]:
+            self._note(fetched, _GIVEN, "unchanged", "the same document as before")
+            self.outcome.unchanged = True
+        else:
+            await self._take(fetched, _GIVEN, None)
 
     # What answered before ----------------------------------------------------------------------------
 

@@ -67,7 +67,19 @@ class Discovery(Definition):
     document_url: DocumentUrl | None = Field(
         None, description="where the document is; absent: well-known paths are tried"
     )
+    document: str | None = Field(
+        None,
+        min_length=1,
+        max_length=4_000_000,
+        description="the document itself, JSON or YAML; the service is then not asked",
+    )
     interval_seconds: float = Field(30, ge=1, le=86_400)
+
+    @model_validator(mode="after")
+    def _one_document(self) -> Self:
+        if self.document is not None and self.document_url is not None:
+            raise ValueError("give one of document and document_url")
+        return self
 
 
 class Upstream(Definition):

@@ -61,6 +61,8 @@ FULL_PATHS: list[tuple[str, dict[str, Any], str]] = [
     ("basePath that is nothing", swagger(GET, basePath=None), "/a"),
     ("servers mean nothing in Swagger 2.0", swagger(GET, servers=[{"url": "/v1"}]), "/a"),
     ("a path without a slash", openapi({"a": {"get": {}}}, servers=[{"url": "/v1"}]), "/v1/a"),
+    ("servers that are none are passed over", openapi(GET, servers=[1, {}, {"url": 2}, {"url": "/a\nb"}, {"url": "/v1"}]), "/v1/a"),
+    ("a server that cannot be parsed is no origin", openapi(GET, servers=[{"url": "/v1"}, {"url": "http://[x/"}]), "/v1/a"),
     ("the path is kept as it is", openapi({"/a/%7Bx%7D//b.{format}/": {"get": {}}}), "/a/%7Bx%7D//b.{format}/"),
 ]  # fmt: skip
 
@@ -145,6 +147,8 @@ PARAMETERS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("header names are one in any case", openapi({"/a": {
         "parameters": [{"name": "X-P", "in": "header"}], "get": {"parameters": [{"name": "x-p", "in": "header"}]}}}), {"name": "x-p"}),
     ("a name that is a number", _query(name=7), {"name": "7"}),
+    ("a schema that is a foreign reference is unknown", _query(schema={"$ref": "other.json#/A"}), {"schema_": {}}),
+    ("a schema that refers to a list is unknown", {**_query(schema={"$ref": "#/x-list"}), "x-list": []}, {"schema_": {}}),
 ]  # fmt: skip
 
 
@@ -286,3 +290,28 @@ def test_versions(document: Any, version: str) -> None:
 def test_unknown_versions_are_refused(version: Any) -> None:
     with pytest.raises(NotADocumentError, match="openapi is"):
         check_document({"openapi": version})
+
+
+BROKEN = [
+    ("a parameter name with control characters", {"name": "a\r\nb", "in": "query"}, "document_invalid", "control"),
+    ("a reference that is a number", {"$ref": 7}, "document_invalid", "not a string"),
+    ("a reference to an anchor", {"$ref": "#anchor"}, "document_invalid", "not a JSON pointer"),
+    ("a reference to nothing", {"$ref": "#/components/x/y"}, "document_invalid", "nothing at"),
+    ("a reference past the end of a list", {"$ref": "#/x-list/9"}, "document_invalid", "nothing at"),
+    ("a reference that is no URL", {"$ref": "http://[oops/x#/a"}, "external_reference", "not fetched"),
+    ("a parameter that is a list", [], "document_invalid", "not an object"),
+]
+
+
+@pytest.mark.parametrize(("raw", "code", "detail"), [row[1:] for row in BROKEN], ids=[row[0] for row in BROKEN])
+def test_a_broken_parameter_costs_itself_only(raw: Any, code: str, detail: str) -> None:
+    document = openapi({"/a": {"get": {"parameters": [raw, {"name": "kept", "in": "query"}]}}}, **{"x-list": []})
+    assert [each.name for each in only(document).parameters] == ["kept"]
+    (problem,) = read(document).problems
+    assert (problem.code, problem.where) == (code, "#/paths/~1a/get/parameters/0")
+    assert detail in problem.detail
+
+
+def test_swagger_of_another_version_is_refused() -> None:
+    with pytest.raises(NotADocumentError, match="swagger is '1.2'"):
+        check_document({"swagger": "1.2"})

@@ -3,6 +3,8 @@ from __future__ import annotations
 import pytest
 
 from coalmine.model import DiscoveryState
+from coalmine.settings import Settings
+from discovery.options import ProbeOptions
 from discovery.schedule import next_delay
 
 ROWS: list[tuple[str, DiscoveryState, int, float, float]] = [
@@ -22,3 +24,15 @@ ROWS: list[tuple[str, DiscoveryState, int, float, float]] = [
 )
 def test_next_delay(state: DiscoveryState, failures: int, draw: float, seconds: float) -> None:
     assert next_delay(30, state, failures, draw) == pytest.approx(seconds)
+
+
+def test_options_come_from_the_settings() -> None:
+    settings = Settings(discovery=False, probe_timeout_seconds=1.5, max_document_bytes=7, allow_link_local=True)
+    options = ProbeOptions.of(settings)
+    assert (options.enabled, options.timeout_seconds, options.max_bytes, options.allow_link_local) == (
+        False,
+        1.5,
+        7,
+        True,
+    )
+    assert options.user_agent.startswith("coalmine/")

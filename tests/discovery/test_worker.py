@@ -424,6 +424,27 @@ def test_a_namesake_that_comes_later_does_not_take_the_name(catalog: Catalog) ->
             service.pages["/openapi.json"] = {"openapi": "3.0.0", "paths": both}
             report = await bench.worker.probe_now("pets")
             assert {name: each.path for name, each in bench.functions().items()} == {"same": "/z", "get.a": "/a"}
-            assert [problem.code for problem in report.problems] == ["function_renamed"]
+            assert [each.where for each in report.problems if each.code == "function_renamed"] == [
+                "functions/pets/get.a"
+            ]
+
+        run(bench, scene)
+
+
+def test_a_document_that_is_given_is_taken_and_the_service_is_not_asked(catalog: Catalog) -> None:
+    bench = Bench(catalog)
+    text = "swagger: 2.0\nbasePath: /api\npaths: {/pets: {get: {operationId: findPets}}}\n"
+    with serving({"/swagger.json": petstore()}) as service:
+        bench.add("pets", service.origin, document=text)
+
+        async def scene() -> None:
+            assert (await bench.worker.probe_now("pets")).state == "discovered"
+            assert {name: each.path for name, each in bench.functions().items()} == {"findPets": "/api/pets"}
+            again = await bench.worker.probe_now("pets")
+            assert [attempt.outcome for attempt in again.attempts] == ["unchanged"]
+            assert (service.asked, bench.published) == ([], 1)
+            bench.add("pets", service.origin, document="nonsense")
+            wrong = await bench.worker.probe_now("pets")
+            assert (wrong.state, wrong.attempts[0].outcome) == ("stale", "not_a_document")
 
         run(bench, scene)
