@@ -19,7 +19,6 @@ from admin_api.bodies import HasBody
 from admin_api.differences import Change
 from admin_api.documented import NAMED, READING, WRITING, problems, takes
 from admin_api.etags import check_if_match, hash_definition
-from admin_api.faults import parse_definition
 from admin_api.pages import PageBody, answer_page, slice_page
 from admin_api.parts import HasParts
 from admin_api.queries import DryRun, HasPaging
@@ -28,6 +27,7 @@ from admin_api.writes import API, Call, DryRunBody, foresee, publish
 from coalmine.catalog import Reader, Writer
 from coalmine.errors import Problem
 from coalmine.model import Canary, Definitions, Destination, HeaderMatch, Name, Sticky
+from coalmine.model.faults import parse_definition
 from coalmine.routing.canary import (
     CanaryPlan,
     describe_canary,

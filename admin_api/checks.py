@@ -11,11 +11,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from admin_api.faults import list_faults
 from admin_api.pages import walk
 from coalmine.catalog import Reader, Writer
 from coalmine.errors import DefinitionError, Fault
 from coalmine.model import Definitions, Destination, Route, VirtualService
+from coalmine.model.faults import list_faults
 from coalmine.routing.build import DEFAULT
 from coalmine.routing.check import check_route
 

@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from admin_api.faults import join_pointer
 from admin_api.representations import dump
 from coalmine.model import Definition, Definitions
+from coalmine.model.faults import join_pointer
 
 Objects = Mapping[str, dict[str, Any]]  # "routes/find-pets": its JSON
 

@@ -12,9 +12,9 @@ from starlette.responses import Response
 from admin_api.answers import answer
 from admin_api.bodies import HasBody
 from admin_api.documented import problems, takes
-from admin_api.faults import parse_definition
 from admin_api.parts import HasParts
 from coalmine.errors import CODES
+from coalmine.model.faults import parse_definition
 from coalmine.model.route import check_field_value, check_token
 from coalmine.routing.explain import Explanation, GatewayReply, explain, make_head
 from coalmine.routing.table import RouteTable

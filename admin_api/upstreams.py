@@ -11,7 +11,6 @@ from admin_api import functions, writes
 from admin_api.answers import answer
 from admin_api.bodies import HasBody
 from admin_api.documented import NAMED, READING, WRITING, problems, takes
-from admin_api.faults import parse_definition
 from admin_api.pages import PageBody, answer_page
 from admin_api.parts import HasParts
 from admin_api.queries import DryRun, Force, HasPaging
@@ -20,6 +19,7 @@ from admin_api.writes import Call, Resource
 from coalmine.catalog import Reader
 from coalmine.errors import CoalmineError
 from coalmine.model import Function, ProbeReport, Upstream
+from coalmine.model.faults import parse_definition
 
 router = APIRouter(prefix="/api/v1/upstreams", tags=["upstreams"])
 

@@ -11,7 +11,6 @@ from admin_api import writes
 from admin_api.answers import answer
 from admin_api.bodies import HasBody
 from admin_api.documented import NAMED, READING, WRITING, problems, takes
-from admin_api.faults import parse_definition
 from admin_api.gateway_document import make_gateway_document
 from admin_api.pages import PageBody, answer_page, walk
 from admin_api.parts import HasParts
@@ -21,6 +20,7 @@ from admin_api.writes import Call, Resource
 from coalmine.catalog import Reader, Writer
 from coalmine.errors import DefinitionError
 from coalmine.model import Definitions, VirtualService
+from coalmine.model.faults import parse_definition
 from coalmine.routing.check import check_virtual_service
 
 router = APIRouter(prefix="/api/v1/virtual-services", tags=["virtual services"])

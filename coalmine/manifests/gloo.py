@@ -11,12 +11,13 @@ from functools import partial
 from typing import Any
 
 from coalmine.manifests.extractors import translate_extractors
-from coalmine.manifests.faults import Location, validate
+from coalmine.manifests.faults import validate
 from coalmine.manifests.gloo_options import read_options
 from coalmine.manifests.names import distinct, make_name
 from coalmine.manifests.node import Node
 from coalmine.manifests.order import keep_listed_order
 from coalmine.model import Route, VirtualService
+from coalmine.model.faults import Loc
 
 Placed = tuple[Route, str]  # with its pointer
 
@@ -74,7 +75,7 @@ def _parse_host(spec: Node, host: Node, name: str, taken: set[str]) -> tuple[Vir
     return service, [(route, pointer) for route, (_, pointer) in zip(ordered, routes, strict=True)]
 
 
-def _service_pointer(host: Node, location: Location) -> str:
+def _service_pointer(host: Node, location: Loc) -> str:
     return host.at(*location) if location and location[0] == "domains" else host.pointer
 
 
@@ -118,7 +119,7 @@ def _inherit(shared: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _route_pointer(node: Node, matcher: Node, location: Location) -> str:
+def _route_pointer(node: Node, matcher: Node, location: Loc) -> str:
     """Their keys differ from ours, so a fault points to the part of the route that ours were made of."""
     return matcher.pointer if location[:1] == ("match",) else node.pointer
 

@@ -294,7 +294,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
     ),
     "weights that are all zero": (
         "routeAction: {multi: {destinations: [{weight: 0, destination: {upstream: {name: x}}}]}}",
-        "invalid_value",
+        "no_weight",
         "/routes/0",
     ),
     "a text where a mapping should be": ("routeAction: all", "wrong_type", "/routes/0/routeAction"),

@@ -9,17 +9,18 @@ This file performs no I/O.
 from __future__ import annotations
 
 import typing
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from coalmine.errors import DefinitionError, Fault, nearest
-from coalmine.model import NAME_PATTERN
+from coalmine.model.base import NAME_PATTERN
 
 Model = TypeVar("Model", bound=BaseModel)
 Loc = Sequence[int | str]
+Locate = Callable[[Loc], str]  # a place in the definition as a pointer into the text it was made of
 
 # What pydantic calls wrong, by the end or the whole of its error type; everything else is `invalid_value`.
 _CODES = {"missing": "missing_key", "extra_forbidden": "unknown_key"}
@@ -27,9 +28,9 @@ _WRONG_TYPE = ("_type", "_parsing", "int_from_float", "finite_number")
 
 # A validator of a whole object has no place in it: where and as what its verdict is told, by its first words.
 _WHOLE = {
-    "the weights of the destinations are all zero": ("/destinations", "no_weight", "give one of them a weight above 0"),
-    "an endpoint stands twice": ("/endpoints", "invalid_value", None),
-    "the endpoints of one upstream have one scheme": ("/endpoints", "invalid_value", None),
+    "the weights of the destinations are all zero": ("destinations", "no_weight", "give one of them a weight above 0"),
+    "an endpoint stands twice": ("endpoints", "invalid_value", None),
+    "the endpoints of one upstream have one scheme": ("endpoints", "invalid_value", None),
 }
 
 _NAME_HINT = "a name has at most 63 of a-z 0-9 . _ - and begins and ends with a letter or digit"
@@ -44,9 +45,12 @@ def parse_definition(model: type[Model], body: Any) -> Model:
         raise DefinitionError(list_faults(error, model, body)) from None
 
 
-def list_faults(error: ValidationError, model: type[BaseModel], body: Any) -> list[Fault]:
-    """The faults of ``error``, which ``model`` found in ``body``, in the order of the text."""
-    return list(_merge(_make_fault(one, model, body) for one in error.errors(include_url=False)))
+def list_faults(error: ValidationError, model: type[BaseModel], body: Any, locate: Locate | None = None) -> list[Fault]:
+    """The faults of ``error``, which ``model`` found in ``body``, in the order of the text.
+
+    ``locate`` is for a ``body`` that was made of another text: it gives the pointer into that one.
+    """
+    return list(_merge(_make_fault(one, model, body, locate) for one in error.errors(include_url=False)))
 
 
 def join_pointer(steps: Iterable[int | str]) -> str:
@@ -54,10 +58,12 @@ def join_pointer(steps: Iterable[int | str]) -> str:
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
 
 
-def _make_fault(error: ErrorDetails, model: type[BaseModel], body: Any) -> Fault:
-    kind, loc = error["type"], error["loc"]
-    pointer = join_pointer(locate(loc, body, keep_last=kind == "missing"))
-    key = str(loc[-1]) if loc else ""
+def _make_fault(error: ErrorDetails, model: type[BaseModel], body: Any, locate: Locate | None) -> Fault:
+    kind = error["type"]
+    locate = locate or join_pointer
+    loc = tuple(find_steps(error["loc"], body, keep_last=kind == "missing"))
+    pointer = locate(loc)
+    key = str(error["loc"][-1]) if error["loc"] else ""
     if kind == "extra_forbidden":
         return Fault(pointer, "unknown_key", f"{key!r} is not a key of this object", _key_hint(key, model, loc[:-1]))
     if kind == "missing":
@@ -67,7 +73,7 @@ def _make_fault(error: ErrorDetails, model: type[BaseModel], body: Any) -> Fault
     detail = _detail(error)
     for words, (where, code, hint) in _WHOLE.items():
         if detail.startswith(words):
-            return Fault(pointer + where, code, detail, hint)
+            return Fault(locate((*loc, where)), code, detail, hint)
     return Fault(pointer, _code(kind), detail)
 
 
@@ -90,7 +96,7 @@ def _show(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def locate(loc: Loc, body: Any, *, keep_last: bool) -> Iterator[int | str]:
+def find_steps(loc: Loc, body: Any, *, keep_last: bool) -> Iterator[int | str]:
     """The steps of ``loc`` that lead into ``body``; with ``keep_last`` also the key that is missing there."""
     for index, step in enumerate(loc):
         found = _descend(body, step)
