@@ -56,7 +56,7 @@ def _parse_set(
         elif key != "kind":
             close = nearest(key, SECTIONS)
             hint = f"did you mean {close}?" if close else None
-            faults.append(Fault(f"{pointer}/{key}", "unknown_key", f"{key} is not known here", hint))
+            faults.append(Fault(f"{pointer}/{key}", "unknown_key", f"{key!r} is not a key of this object", hint))
     return found
 
 
