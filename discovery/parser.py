@@ -90,7 +90,12 @@ def read_frame(stream: BinaryIO) -> bytes | None:
 
 def _answer(frame: bytes) -> bytes:
     line, _, data = frame.partition(b"\n")
-    answer = parse(data, Job(**json.loads(line)))
+    try:
+        answer = parse(data, Job(**json.loads(line)))
+    except Exception as error:  # a mistake of ours; it costs this document and not the process
+        answer = Answer(
+            verdict="unreadable", detail=f"reading it failed, which is a defect of Coalmine: {error!r:.300}"
+        )
     text = answer.model_dump_json(by_alias=True, exclude_defaults=True).encode()
     if len(text) > MAX_ANSWER_BYTES:
         refused = Answer(verdict="too_complex", detail=f"its functions take more than {MAX_ANSWER_BYTES} bytes")

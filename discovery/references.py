@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote, urldefrag, urljoin
+from urllib.parse import unquote, urljoin
 
 # A reference to a reference to a reference: real documents have two or three.
 _MAX_HOPS = 20
@@ -41,7 +41,7 @@ def escape(token: str) -> str:
 class References:
     def __init__(self, document: dict[str, Any], url: str = "") -> None:
         self._document = document
-        self._url = urldefrag(url).url
+        self._url = url.partition("#")[0]
 
     def resolve(self, value: Any, pointer: str) -> Resolved:
         """``value`` itself, or what its ``$ref`` leads to; raises ``BrokenReferenceError``.
@@ -62,7 +62,7 @@ class References:
         """The JSON pointer in ``reference``, when it points into this document."""
         if not isinstance(reference, str):
             raise BrokenReferenceError("$ref is not a string")
-        target, fragment = urldefrag(reference)
+        target, _, fragment = reference.partition("#")
         if target and not self._is_own(target):
             raise ExternalReferenceError(f"{reference[:200]!r} is in another document, which is not fetched")
         return unquote(fragment)

@@ -6,10 +6,13 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import discovery
 from discovery import options, parser, worker
@@ -79,6 +82,113 @@ def test_the_public_names() -> None:
     assert discovery.ProbeOptions is options.ProbeOptions
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         discovery.nothing  # noqa: B018
+
+
+def test_a_mistake_of_ours_costs_the_document_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(data: bytes, job: Job) -> Answer:
+        raise KeyError("oops")
+
+    monkeypatch.setattr(parser, "parse", fail)
+    answer = Answer.model_validate_json(parser._answer(JOB.model_dump_json().encode() + b"\n"))
+    assert answer.verdict == "unreadable" and "defect" in answer.detail
+
+
+_KEYS = st.sampled_from(
+    [
+        "get",
+        "put",
+        "GET",
+        "trace",
+        "query",
+        "additionalOperations",
+        "$ref",
+        "parameters",
+        "name",
+        "in",
+        "schema",
+        "type",
+        "items",
+        "allOf",
+        "content",
+        "style",
+        "explode",
+        "requestBody",
+        "responses",
+        "200",
+        "default",
+        "servers",
+        "url",
+        "variables",
+        "enum",
+        "operationId",
+        "tags",
+        "summary",
+        "description",
+        "consumes",
+        "produces",
+        "collectionFormat",
+        "basePath",
+        "required",
+        "deprecated",
+        "x-a",
+        "application/json",
+        "/a",
+        "/a/{id}",
+        "/{x}.{y}",
+        "id",
+    ]
+)
+_TEXTS = st.sampled_from(
+    [
+        "query",
+        "path",
+        "header",
+        "cookie",
+        "body",
+        "formData",
+        "querystring",
+        "array",
+        "form",
+        "multi",
+        "#/paths/~1a",
+        "#/components/parameters/p",
+        "#",
+        "#/",
+        "http://[x",
+        "/v1",
+        "{a}",
+        "../../",
+        "a\r\nb",
+        "/a",
+        "application/json",
+        "true",
+    ]
+) | st.text(max_size=4)
+_NONSENSE = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | _TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_KEYS, inner, max_size=4),
+    max_leaves=40,
+)
+_OBJECTS = st.dictionaries(_KEYS, _NONSENSE, max_size=5)
+
+
+@settings(max_examples=int(os.environ.get("COALMINE_FUZZ", "150")), deadline=None)
+@given(
+    st.sampled_from([{"swagger": "2.0"}, {"openapi": "3.0.0"}, {"openapi": "3.1.0"}, {"openapi": "3.2.0"}]),
+    st.dictionaries(
+        st.sampled_from(["/a", "/a/{id}", "a", "x-a"]), st.dictionaries(_KEYS, _OBJECTS | _NONSENSE, max_size=5)
+    ),
+    _NONSENSE,
+    _OBJECTS,
+    _OBJECTS,
+)
+def test_nonsense_in_the_shape_of_a_document_is_read(
+    version: dict[str, str], paths: object, servers: object, components: object, root: dict[str, object]
+) -> None:
+    document = {**root, **version, "paths": paths, "servers": servers, "components": {"parameters": components}}
+    answer = parse(json.dumps(document).encode(), JOB)
+    assert answer.verdict == "taken"
+    assert Answer.model_validate_json(answer.model_dump_json(by_alias=True, exclude_defaults=True)) == answer
 
 
 def test_found_is_a_plain_value() -> None:
