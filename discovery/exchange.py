@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
 import h11
 
@@ -54,9 +54,9 @@ class _Exchange(asyncio.Protocol):
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+        # A cast and no check: the transports of uvloop, on which the gateway runs, are not subclasses of asyncio's.
         send = self._connection.send
-        transport.write((send(self._request) or b"") + (send(h11.EndOfMessage()) or b""))
+        cast("asyncio.Transport", transport).write((send(self._request) or b"") + (send(h11.EndOfMessage()) or b""))
 
     def data_received(self, data: bytes) -> None:
         if self.done.done():
