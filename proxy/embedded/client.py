@@ -232,9 +232,8 @@ class ClientConnection(asyncio.Protocol):
         return rest
 
     def _fail_body(self, detail: str) -> None:
-        """The reader stays in place: what follows can be no request, so the connection ends with the answer."""
         if self._exchange is not None:
-            self._exchange.refuse(refuse("bad_request", detail))
+            self._exchange.refuse(refuse("bad_request", detail), last=True)
         else:
             self.linger()
 

@@ -28,7 +28,7 @@ class Connector:
     def __init__(self, options: EngineOptions, counters: Counters, clock: Clock) -> None:
         self.options = options
         self.clock = clock
-        self.open_connections = 0
+        self.live: set[UpstreamConnection] = set()
         self._counters = counters
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -41,6 +41,15 @@ class Connector:
         task = asyncio.get_running_loop().create_task(self._open(endpoint, owner))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """End every connection and every attempt at one."""
+        for task in list(self._tasks):
+            task.cancel()
+        for connection in list(self.live):
+            connection.abort()
+        while self.live or self._tasks:  # noqa: ASYNC110  this happens once, at the end
+            await asyncio.sleep(0.001)
 
     async def _open(self, endpoint: Endpoint, owner: Owner) -> None:
         try:

@@ -105,8 +105,7 @@ class Engine:
             await asyncio.sleep(0.02)
         for client in list(self._clients):
             client.transport.abort()
-        self._close_upstreams()
-        await asyncio.sleep(0)
+        await self.connector.close()
         self.sweep.stop()
         if self._log is not None:
             self._log.close()
@@ -120,7 +119,7 @@ class Engine:
             "requests": self.stats_store.dump(),
             "gauges": {
                 "client_connections": len(self._clients),
-                "upstream_connections": self.connector.open_connections,
+                "upstream_connections": len(self.connector.live),
                 "upstream_connections_idle": sum(len(e.idle) for cluster in clusters for e in cluster.endpoints),
                 "endpoints_ejected": sum(e.ejected_until > now for cluster in clusters for e in cluster.endpoints),
             },
@@ -176,11 +175,6 @@ class Engine:
         for cluster in self.served.clusters.values():
             for endpoint in cluster.endpoints:
                 close_expired(endpoint, now)
-
-    def _close_upstreams(self) -> None:
-        for cluster in self.served.clusters.values():
-            for endpoint in cluster.endpoints:
-                endpoint.retire()
 
 
 def _labels(exchange: Exchange) -> Labels:

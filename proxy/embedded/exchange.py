@@ -366,7 +366,7 @@ class Exchange:
         if self._begun:
             self._break_off()
         elif not self.request_done and not self.client.held_by_upstream():
-            self.refuse(refuse("request_timeout", "the request body did not arrive in time"))
+            self.refuse(refuse("request_timeout", "the request body did not arrive in time"), last=True)
         else:
             self.upstream_failed("timeout", f"no answer within {self.lane.timeout:g} seconds")
 
@@ -391,8 +391,11 @@ class Exchange:
 
     # Ends
 
-    def refuse(self, reply: Reply) -> None:
-        """Answer with a problem, whatever was under way; once an answer has begun, break it off."""
+    def refuse(self, reply: Reply, *, last: bool = False) -> None:
+        """Answer with a problem, whatever was under way; once an answer has begun, break it off.
+
+        ``last``: the client's connection cannot go on, because where the next request begins is unknown.
+        """
         connection = self._let_go()
         if connection is not None:
             connection.abort()
@@ -402,15 +405,15 @@ class Exchange:
         if self.forward is not None:
             reply.route = reply.route or self.forward.route
             reply.destination = reply.destination or self.forward.destination
-        self._answer(reply)
+        self._answer(reply, last=last)
 
-    def _answer(self, reply: Reply) -> None:
+    def _answer(self, reply: Reply, *, last: bool = False) -> None:
         if self.over:
             return
         request = self.request
         self.reply = reply
         self.status = reply.status
-        self._close = not request.persistent or self.engine.draining or not self.client.can_discard()
+        self._close = last or not request.persistent or self.engine.draining or not self.client.can_discard()
         self.client.write(
             format_reply(
                 reply,

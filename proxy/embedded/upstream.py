@@ -89,13 +89,13 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self.write = self.transport.write
-        self._connector.open_connections += 1
+        self._connector.live.add(self)
 
     def data_received(self, data: bytes) -> None:
         self._on_data(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._connector.open_connections -= 1
+        self._connector.live.discard(self)
         owner = self._leave()
         if owner is None:
             return

@@ -30,7 +30,11 @@ class RawClient:
         if source:
             self.sock.bind((source, 0))
         self.sock.settimeout(10)
-        self.sock.connect(address)
+        try:
+            self.sock.connect(address)
+        except OSError:
+            self.sock.close()
+            raise
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""
         self.ended = False

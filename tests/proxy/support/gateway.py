@@ -7,9 +7,10 @@ import random
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from typing import Any, Self, TypeVar
+from contextlib import contextmanager
+from typing import Any, NamedTuple, Self, TypeVar
 
 import uvloop
 
@@ -17,8 +18,15 @@ from coalmine.model import Definitions, Route, Upstream, VirtualService
 from coalmine.routing.build import build_snapshot
 from proxy.embedded import Engine, EngineOptions
 from tests.proxy.support.client import RawClient
+from tests.proxy.support.upstream import RawUpstream, Script, default_script
 
 T = TypeVar("T")
+
+
+class Served(NamedTuple):
+    gateway: Gateway
+    upstream: RawUpstream
+    client: RawClient
 
 
 class Gateway:
@@ -86,6 +94,17 @@ class Gateway:
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+
+
+@contextmanager
+def serve(script: Script = default_script, *, options: dict[str, Any] | None = None, **more: Any) -> Iterator[Served]:
+    """An upstream with a script, a gateway with one route to it (``more`` as for ``route``) and a client."""
+    with (
+        RawUpstream(script) as upstream,
+        Gateway(define(route(**more), up=upstream.origin), **(options or {})) as gateway,
+        gateway.client() as client,
+    ):
+        yield Served(gateway, upstream, client)
 
 
 def define(*routes: Route, **endpoints: str | Iterable[str]) -> Definitions:
