@@ -105,9 +105,12 @@ async def get(
 ) -> None:
     """GET ``target`` at an IP address; ``tls`` is the context and the name the certificate must have.
 
-    Raises ``OSError`` (no connection, TLS), ``NotHttpError``, and whatever ``sink`` raises.
+    Raises ``OSError`` (no connection, TLS), ``NotHttpError``, ``ValueError`` (it cannot be asked), and whatever ``sink`` raises.
     """
-    request = h11.Request(method="GET", target=target, headers=headers)
+    try:
+        request = h11.Request(method="GET", target=target, headers=headers)
+    except h11.LocalProtocolError as error:  # such as a Host that no header can carry
+        raise ValueError(str(error)) from None
     context, name = tls or (None, None)
     loop = asyncio.get_running_loop()
     transport, exchange = await loop.create_connection(
