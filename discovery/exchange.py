@@ -105,7 +105,8 @@ async def get(
 ) -> None:
     """GET ``target`` at an IP address; ``tls`` is the context and the name the certificate must have.
 
-    Raises ``OSError`` (no connection, TLS), ``NotHttpError``, ``ValueError`` (it cannot be asked), and whatever ``sink`` raises.
+    Raises ``OSError`` (no connection, TLS), ``NotHttpError``, ``ValueError`` (it cannot be asked), and what ``sink``
+    raises.
     """
     try:
         request = h11.Request(method="GET", target=target, headers=headers)

@@ -92,6 +92,8 @@ def _answer(frame: bytes) -> bytes:
     line, _, data = frame.partition(b"\n")
     try:
         answer = parse(data, Job(**json.loads(line)))
+    except MemoryError:
+        answer = Answer(verdict="too_complex", detail="reading it took too much memory")
     except Exception as error:  # a mistake of ours; it costs this document and not the process
         answer = Answer(
             verdict="unreadable", detail=f"reading it failed, which is a defect of Coalmine: {error!r:.300}"
