@@ -10,6 +10,7 @@ This file performs no I/O.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Protocol
 
 from proxy.embedded.headers import NOT_IN_TRAILERS, remove_fields
@@ -149,11 +150,23 @@ def trailer_of(reader: BodyReader) -> bytes:
     return reader.trailer if isinstance(reader, ChunkedReader) else b""
 
 
-def encode_chunk(content: bytes) -> bytes:
-    """One chunk; nothing for nothing, because an empty chunk would end the body."""
-    return b"%x\r\n%b\r\n" % (len(content), content) if content else b""
+# How content goes out again: whole, the last piece with ``done`` and the trailer block.
+Encode = Callable[[bytes, bool, bytes], bytes]
 
 
-def encode_end(trailer: bytes) -> bytes:
-    """The last chunk and the trailer block."""
-    return b"0\r\n%b\r\n\r\n" % trailer[2:] if trailer else b"0\r\n\r\n"
+def encode_plain(content: bytes, done: bool, trailer: bytes) -> bytes:
+    """As it is: its length was said before, or the connection ends after it."""
+    return content
+
+
+def encode_chunked(content: bytes, done: bool, trailer: bytes) -> bytes:
+    """One chunk per piece, none for an empty one, because that would end the body."""
+    chunk = b"%x\r\n%b\r\n" % (len(content), content) if content else b""
+    if not done:
+        return chunk
+    return chunk + (b"0\r\n%b\r\n\r\n" % trailer[2:] if trailer else b"0\r\n\r\n")
+
+
+def encode_nothing(content: bytes, done: bool, trailer: bytes) -> bytes:
+    """The content is not for this receiver."""
+    return b""

@@ -25,6 +25,7 @@ from proxy.embedded.endpoints import Cluster, update_clusters
 from proxy.embedded.exchange import Exchange
 from proxy.embedded.lane import Lanes, labels_of
 from proxy.embedded.options import EngineOptions
+from proxy.embedded.request import Request
 from proxy.embedded.stats import Labels, Stats
 from proxy.embedded.timeouts import Clock, Sweep
 from proxy.embedded.upstream import close_expired
@@ -148,7 +149,13 @@ class Engine:
         self._turned_away.discard(client)
         self.sweep.watched.discard(client)
 
-    def new_request_id(self) -> bytes:
+    def identify(self, request: Request) -> bytes:
+        """The request's id: the client's, or one that is made."""
+        if not request.request_id:
+            request.request_id = request.fields.request_id or self._new_id()
+        return request.request_id
+
+    def _new_id(self) -> bytes:
         self._id_count += 1
         return b"%b%012x" % (self._id_prefix, self._id_count)
 

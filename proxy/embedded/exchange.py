@@ -15,20 +15,26 @@ from typing import TYPE_CHECKING
 from coalmine.model import RetryCondition
 from coalmine.routing.decide import decide
 from coalmine.routing.decision import Decision, Forward, ReadBody, Reply
-from proxy.embedded.body import encode_chunk, encode_end
+from proxy.embedded.body import Encode, encode_chunked
 from proxy.embedded.endpoints import COST_OF_CONNECTION, COST_OF_STATUS, Endpoint
 from proxy.embedded.fields import refuse
-from proxy.embedded.forwarding import write_interim_head, write_request_head, write_response_head, write_tunnel_head
+from proxy.embedded.forwarding import (
+    choose_encoding,
+    write_interim_head,
+    write_request_head,
+    write_response_head,
+    write_tunnel_head,
+)
 from proxy.embedded.lane import Lane
 from proxy.embedded.mirror import Mirror
-from proxy.embedded.replies import CONTINUE, format_reply, make_reply
+from proxy.embedded.replies import format_reply, make_reply
 from proxy.embedded.request import Request
 from proxy.embedded.response import Response
 from proxy.embedded.retry import (
     CODE_OF_FAILURE,
-    IDEMPOTENT,
     OF_FAILURE,
     conditions_of_status,
+    is_stale,
     pause_before,
     wants_retry,
 )
@@ -62,8 +68,6 @@ class Exchange:
     over = False
     tunnelling = False
     _begun = False  # a byte of the final answer has gone to the client
-    _chunk = False  # the answer goes out chunked
-    _mute = False  # the answer's body is not for this client
     _close = False  # the client's connection ends with this exchange
     _fresh = False  # no pooled connection for the next try
     _tries = 0
@@ -76,6 +80,7 @@ class Exchange:
         self.request = request
         self.served = engine.served
         self.started = engine.clock.read()
+        self._encode: Encode
 
     # Deciding
 
@@ -85,9 +90,9 @@ class Exchange:
             self._answer(Reply(200 if request.verb == b"OPTIONS" else 405))  # RFC 9110 section 7.6.2: ours to answer
             return
         limit = engine.options.max_read_body_bytes
-        self._carry_out(decide(self.served.table, request, engine.draw, body_limit=limit))
+        self.carry_out(decide(self.served.table, request, engine.draw, body_limit=limit))
 
-    def _carry_out(self, decision: Decision) -> None:
+    def carry_out(self, decision: Decision) -> None:
         if isinstance(decision, Forward):
             self._start_forward(decision)
         elif isinstance(decision, Reply):
@@ -105,29 +110,8 @@ class Exchange:
     def _start_reading(self, decision: ReadBody) -> None:
         """The call plan needs the body: read all of it first."""
         self.client.deadline = self.started + self.engine.options.upstream_timeout_seconds
-        if (self.request.fields.length or 0) > decision.limit:
-            self._refuse_large(decision)
-        elif self.request_done:
-            self._resume(decision, b"")
-        else:
-            self.sink = Collect(
-                decision.limit, lambda body: self._resume(decision, body), lambda: self._refuse_large(decision)
-            )
-            if self.request.expects_continue:
-                self.client.write(CONTINUE)
-
-    def _resume(self, decision: ReadBody, body: bytes) -> None:
-        self.sink = None
-        resumed = decision.resume(body)
-        if isinstance(resumed, Forward) and resumed.body == "stream":
-            resumed.body = body
-        self._carry_out(resumed)
-
-    def _refuse_large(self, decision: ReadBody) -> None:
-        self.sink = None
-        reply = refuse("body_too_large", f"the body is read only up to {decision.limit} bytes")
-        reply.route = decision.route
-        self.refuse(reply)
+        collect = self.sink = Collect(self, decision)
+        collect.begin()
 
     # The request's way
 
@@ -144,7 +128,7 @@ class Exchange:
             self._connect()
 
     def _start_mirror(self, forward: Forward) -> None:
-        mirror = Mirror(self.engine, forward, self.request, self.request_id())
+        mirror = Mirror(self.engine, forward, self.request, self.engine.identify(self.request))
         if isinstance(self.sink, PassOn) and forward.body == "stream":
             self.sink.mirror = mirror
         else:
@@ -179,7 +163,9 @@ class Exchange:
             return
         self.upstream = connection
         self.sent_at = self.engine.clock.last
-        data = write_request_head(forward, self.request, self.lane, connection.endpoint.authority, self.request_id())
+        data = write_request_head(
+            forward, self.request, self.lane, connection.endpoint.authority, self.engine.identify(self.request)
+        )
         if isinstance(forward.body, bytes):
             data += forward.body
         elif isinstance(self.sink, PassOn):
@@ -220,9 +206,12 @@ class Exchange:
             return
         self.status = response.status
         self._begun = True
-        self._frame(response)
-        head = write_response_head(response, forward, lane, self.request, chunk=self._chunk, close=self._close)
-        self.client.write(head + self._encode(body, done, trailer) if body or done else head)
+        self._encode, close = choose_encoding(response, self.request)
+        # A request that has not come to its end may never do so.
+        self._close = close or not self.request_done or self.engine.draining
+        chunk = self._encode is encode_chunked
+        head = write_response_head(response, forward, lane, self.request, chunk=chunk, close=self._close)
+        self.client.write(head + self._encode(body, done, trailer))
         if not done:
             self._arm(now)
 
@@ -232,36 +221,13 @@ class Exchange:
         assert endpoint is not None
         if status >= 500:
             self._count_failure(COST_OF_STATUS)
-        elif endpoint.failures:
-            endpoint.failures = 0
+        elif endpoint.failures and self.lane.cluster is not None:
+            self.lane.cluster.succeeded(endpoint)
 
     def _count_failure(self, cost: int) -> None:
         cluster, endpoint = self.lane.cluster, self.endpoint
         if cluster is not None and endpoint is not None and cluster.failed(endpoint, cost, self.engine.clock.last):
             self.engine.counters.ejections += 1
-
-    def _frame(self, response: Response) -> None:
-        """How the client is told where the answer ends, and whether its connection goes on."""
-        request = self.request
-        self._close = (
-            not request.persistent
-            or not self.request_done  # the rest of the request may never come
-            or self.engine.draining
-        )
-        if response.length is not None and not response.chunked:
-            self._mute = request.verb == b"HEAD"
-        elif response.has_body(request.method):
-            self._chunk = request.minor > 0
-            self._close |= request.minor == 0
-        else:
-            self._mute = True
-
-    def _encode(self, body: bytes, done: bool, trailer: bytes) -> bytes:
-        if self._mute:
-            return b""
-        if not self._chunk:
-            return body
-        return encode_chunk(body) + encode_end(trailer) if done else encode_chunk(body)
 
     def response_continued(self, body: bytes, done: bool, trailer: bytes) -> None:
         self.client.write(self._encode(body, done, trailer))
@@ -315,7 +281,7 @@ class Exchange:
             return
         if self._begun:
             self._break_off()
-        elif failure == "reset" and connection is not None and self._was_stale(connection):
+        elif failure == "reset" and connection is not None and self._may_repeat(connection):
             self.engine.counters.stale_connections += 1
             self._fresh = True
             self._tries -= 1
@@ -331,15 +297,8 @@ class Exchange:
             self.sink.detach()
         return connection
 
-    def _was_stale(self, connection: UpstreamConnection) -> bool:
-        """RFC 9112 section 9.3.1: a kept connection that ended before it answered, a request that may be repeated."""
-        return (
-            connection.reused
-            and not connection.answered
-            and not self._fresh
-            and self.request.verb in IDEMPOTENT
-            and self._replayable()
-        )
+    def _may_repeat(self, connection: UpstreamConnection) -> bool:
+        return is_stale(connection, self.request.verb) and not self._fresh and self._replayable()
 
     def _replayable(self) -> bool:
         return not isinstance(self.sink, PassOn) or self.sink.replayable
@@ -436,10 +395,3 @@ class Exchange:
             self._timer.cancel()
             self._timer = None
         self.engine.record(self)
-
-    def request_id(self) -> bytes:
-        """The client's, or one that is made."""
-        request = self.request
-        if not request.request_id:
-            request.request_id = request.fields.request_id or self.engine.new_request_id()
-        return request.request_id

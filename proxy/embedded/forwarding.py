@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from coalmine.routing.decision import Forward
+from proxy.embedded.body import Encode, encode_chunked, encode_nothing, encode_plain
 from proxy.embedded.headers import edit_fields, format_field, set_fields
 from proxy.embedded.lane import Lane
 from proxy.embedded.replies import connection, framing
@@ -85,6 +86,16 @@ def _stream_framing(request: Request) -> bytes:
     else:
         return b""
     return framed + b"\r\nExpect: 100-continue" if request.expects_continue else framed
+
+
+def choose_encoding(response: Response, request: Request) -> tuple[Encode, bool]:
+    """How the client is told where the answer ends, and whether its connection has to end with it."""
+    close = not request.persistent
+    if response.length is not None:
+        return encode_nothing if request.method == "HEAD" else encode_plain, close
+    if not response.has_body(request.method):
+        return encode_nothing, close
+    return (encode_chunked, close) if request.minor else (encode_plain, True)
 
 
 def write_response_head(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from coalmine.routing.decision import Forward
-from proxy.embedded.body import encode_chunk, encode_end
+from proxy.embedded.body import encode_chunked
 from proxy.embedded.forwarding import write_request_head
 from proxy.embedded.options import MAX_REPLAY_BYTES
 from proxy.embedded.request import Request
@@ -77,7 +77,7 @@ class Mirror:
         if self._forward.body == "none":
             return b""
         body = b"".join(self._body)
-        return encode_chunk(body) + encode_end(b"") if self._request.fields.chunked else body
+        return encode_chunked(body, True, b"") if self._request.fields.chunked else body
 
     def expire(self, now: float) -> None:
         self._end()

@@ -7,7 +7,7 @@ before a byte of the answer, and the method is idempotent (RFC 9112 section 9.3.
 from __future__ import annotations
 
 from coalmine.model import Retries, RetryCondition
-from proxy.embedded.upstream import Failure
+from proxy.embedded.upstream import Failure, UpstreamConnection
 
 IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE", b"QUERY"})  # RFC 9110 section 9.2.2
 
@@ -28,6 +28,11 @@ CODE_OF_FAILURE: dict[Failure, str] = {
 # Seconds before the second try after the first one; doubled each time. Long enough for a hiccup to pass.
 FIRST_PAUSE = 0.025
 LONGEST_PAUSE = 1.0
+
+
+def is_stale(connection: UpstreamConnection, verb: bytes) -> bool:
+    """RFC 9112 section 9.3.1: a kept connection that ended before it answered a request that may be repeated."""
+    return connection.reused and not connection.answered and verb in IDEMPOTENT
 
 
 def conditions_of_status(status: int) -> frozenset[RetryCondition]:

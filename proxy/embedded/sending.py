@@ -7,15 +7,18 @@ Rule 2: what has been passed on is kept while it is small (MAX_REPLAY_BYTES) and
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from proxy.embedded.body import encode_chunk, encode_end
+from coalmine.routing.decision import Forward, ReadBody
+from proxy.embedded.body import Encode, encode_chunked, encode_plain
+from proxy.embedded.fields import refuse
 from proxy.embedded.mirror import Mirror
 from proxy.embedded.options import MAX_REPLAY_BYTES
+from proxy.embedded.replies import CONTINUE
 
 if TYPE_CHECKING:
     from proxy.embedded.client import ClientConnection
+    from proxy.embedded.exchange import Exchange
     from proxy.embedded.upstream import UpstreamConnection
 
 
@@ -26,11 +29,11 @@ class BodySink(Protocol):
 class PassOn:
     """The body on its way to the upstream."""
 
-    __slots__ = ("_chunked", "_client", "_held", "_size", "_upstream", "mirror")
+    __slots__ = ("_client", "_encode", "_held", "_size", "_upstream", "mirror")
 
     def __init__(self, client: ClientConnection, chunked: bool) -> None:
         self._client = client
-        self._chunked = chunked
+        self._encode: Encode = encode_chunked if chunked else encode_plain
         self._held: list[bytes] | None = []
         self._size = 0
         self._upstream: UpstreamConnection | None = None
@@ -63,11 +66,6 @@ class PassOn:
         self._upstream = None
         self._client.release_upstream()
 
-    def _encode(self, body: bytes, done: bool, trailer: bytes) -> bytes:
-        if not self._chunked:
-            return body
-        return encode_chunk(body) + encode_end(trailer) if done else encode_chunk(body)
-
     def _hold(self, wire: bytes) -> None:
         assert self._held is not None
         self._held.append(wire)
@@ -80,21 +78,42 @@ class PassOn:
 
 
 class Collect:
-    """The body read as a whole: ``complete`` is called with it, or ``too_large``."""
+    """The body read as a whole, for a call plan that looks into it."""
 
-    __slots__ = ("_complete", "_limit", "_pieces", "_size", "_too_large")
+    __slots__ = ("_decision", "_exchange", "_pieces", "_size")
 
-    def __init__(self, limit: int, complete: Callable[[bytes], None], too_large: Callable[[], None]) -> None:
-        self._limit = limit
-        self._complete = complete
-        self._too_large = too_large
+    def __init__(self, exchange: Exchange, decision: ReadBody) -> None:
+        self._exchange = exchange
+        self._decision = decision
         self._pieces: list[bytes] = []
         self._size = 0
+
+    def begin(self) -> None:
+        request = self._exchange.request
+        if (request.fields.length or 0) > self._decision.limit:
+            self._refuse()
+        elif not request.has_body:
+            self._resume(b"")
+        elif request.expects_continue:
+            self._exchange.client.write(CONTINUE)
 
     def receive(self, body: bytes, done: bool, trailer: bytes) -> None:
         self._pieces.append(body)
         self._size += len(body)
-        if self._size > self._limit:
-            self._too_large()
+        if self._size > self._decision.limit:
+            self._refuse()
         elif done:
-            self._complete(b"".join(self._pieces))
+            self._resume(b"".join(self._pieces))
+
+    def _resume(self, body: bytes) -> None:
+        self._exchange.sink = None
+        resumed = self._decision.resume(body)
+        if isinstance(resumed, Forward) and resumed.body == "stream":
+            resumed.body = body  # it has come already
+        self._exchange.carry_out(resumed)
+
+    def _refuse(self) -> None:
+        self._exchange.sink = None
+        reply = refuse("body_too_large", f"the body is read only up to {self._decision.limit} bytes")
+        reply.route = self._decision.route
+        self._exchange.refuse(reply)

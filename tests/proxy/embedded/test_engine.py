@@ -132,14 +132,13 @@ def test_a_mirror_gets_a_copy_and_never_delays_the_client() -> None:
     with (
         RawUpstream() as upstream,
         RawUpstream(slow) as shadow,
-        Gateway(define(mirrored(), up=upstream.origin, shadow=shadow.origin)) as gateway,gateway.client() as client
+        Gateway(define(mirrored(), up=upstream.origin, shadow=shadow.origin)) as gateway,
+        gateway.client() as client,
     ):
         begun = time.monotonic()
         assert client.ask(request("GET", "/a?b")).body == b"ok"
         assert client.ask(request("POST", "/c", body=b"abc")).body == b"ok"
-        assert (
-            client.ask(request("POST", "/d", "Transfer-Encoding: chunked") + b"3\r\nabc\r\n0\r\n\r\n").status == 200
-        )
+        assert client.ask(request("POST", "/d", "Transfer-Encoding: chunked") + b"3\r\nabc\r\n0\r\n\r\n").status == 200
         assert time.monotonic() - begun < 0.9
         copies = shadow.wait(3)
     assert sorted((c.method, c.target, c.body) for c in copies) == [

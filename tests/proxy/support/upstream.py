@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -128,7 +129,8 @@ def unread(script: Script) -> Script:
 class RawUpstream:
     """Serves until left; ``script`` may be exchanged at any time, ``scripts`` are used up one per request first."""
 
-    def __init__(self, script: Script = default_script) -> None:
+    def __init__(self, script: Script = default_script, *, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.script = script
         self.scripts: list[Script] = []
         self.seen: list[Seen] = []
@@ -182,10 +184,14 @@ class RawUpstream:
             self._threads.append(thread)
 
     def _serve(self, peer: Peer) -> None:
-        with contextlib.suppress(Closed):
+        plain = peer.sock
+        with contextlib.suppress(Closed, ssl.SSLError, ConnectionError):
+            if self._tls is not None:
+                peer.sock = self._tls.wrap_socket(plain, server_side=True)
             while True:
                 self._serve_one(peer)
-        self._live.discard(peer.sock)
+        self._live.discard(plain)
+        plain.close()
         peer.sock.close()
 
     def _serve_one(self, peer: Peer) -> None:
