@@ -11,14 +11,24 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.support.processes import ROOT, ask, child_processes, clean_environment, is_running, run_coalmine, spawn
+from coalmine.catalog import Catalog
+from tests.support.processes import (
+    ROOT,
+    Coalmine,
+    ask,
+    child_processes,
+    clean_environment,
+    is_running,
+    run_coalmine,
+    spawn,
+)
 
 SLOW_SECONDS = 1.0
 IN_FLIGHT = 50
@@ -85,18 +95,15 @@ def test_requests_in_flight_are_answered_and_new_connects_refused(tmp_path: Path
         assert not any(map(is_running, children))
 
 
-def test_addresses_are_printed_one_per_line(tmp_path: Path) -> None:
-    with run_coalmine(tmp_path) as coalmine:
-        assert len(coalmine.output.lines) == 2
-        assert coalmine.output.lines[0].split() == ["proxy", coalmine.proxy]
-        assert coalmine.output.lines[1].split() == ["admin", coalmine.admin]
-        assert ask(f"{coalmine.admin}/healthz").status == 200
-
-
 def test_an_interrupt_stops_with_exit_code_0_and_leaves_no_files_but_the_catalog(tmp_path: Path) -> None:
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     with run_coalmine(tmp_path, environ={"TMPDIR": str(temporary)}) as coalmine:
+        assert [line.split() for line in coalmine.output.lines] == [
+            ["proxy", coalmine.proxy],
+            ["admin", coalmine.admin],
+        ]
+        assert ask(f"{coalmine.admin}/healthz").status == 200
         assert len(list(temporary.iterdir())) == 1
         coalmine.process.send_signal(signal.SIGINT)
         assert coalmine.process.wait(10) == 0
@@ -121,12 +128,11 @@ def test_killing_everything_at_once_leaves_no_temporary_files(tmp_path: Path) ->
     assert list(temporary.iterdir()) == []
 
 
-def test_a_second_instance_on_the_same_port_is_refused(tmp_path: Path) -> None:
-    with run_coalmine(tmp_path) as coalmine:
-        port = coalmine.proxy.rpartition(":")[2]
-        ended = serve("--proxy", f"127.0.0.1:{port}", "--admin", "127.0.0.1:0", cwd=tmp_path)
-        assert ended.returncode == 1
-        assert f"--proxy is 127.0.0.1:{port}, and that port is taken" in ended.stderr
+def test_a_second_instance_on_the_same_port_is_refused(coalmine: Coalmine, tmp_path: Path) -> None:
+    port = coalmine.proxy.rpartition(":")[2]
+    ended = serve("--proxy", f"127.0.0.1:{port}", "--admin", "127.0.0.1:0", cwd=tmp_path)
+    assert ended.returncode == 1
+    assert f"--proxy is 127.0.0.1:{port}, and that port is taken" in ended.stderr
 
 
 @pytest.mark.parametrize(
@@ -148,16 +154,29 @@ def test_what_cannot_work_is_refused_with_a_way_out(arguments: tuple[str, ...], 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
-    with run_coalmine(tmp_path):
-        pass
-    with closing(sqlite3.connect(tmp_path / "coalmine.db")) as database:
+def age(path: Path) -> None:
+    """Make a database that a newer version has left."""
+    catalog = Catalog(f"sqlite:///{path}")
+    catalog.migrate()
+    catalog.close()
+    with closing(sqlite3.connect(path)) as database:
         database.execute("UPDATE alembic_version SET version_num = 'from-the-future'")
         database.commit()
+
+
+@pytest.mark.parametrize(
+    ("harm", "words"),
+    [(age, "newer Coalmine"), (lambda path: path.write_bytes(b"x" * 8192), "is not a SQLite database")],
+    ids=["of a newer version", "that is none"],
+)
+def test_a_database_that_is_not_ours_is_refused(harm: Callable[[Path], object], words: str, tmp_path: Path) -> None:
+    harm(tmp_path / "coalmine.db")
+    before = (tmp_path / "coalmine.db").read_bytes()
     ended = serve("--proxy", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--workers", "1", cwd=tmp_path)
     assert ended.returncode == 1
-    assert "newer Coalmine" in ended.stderr
+    assert words in ended.stderr
     assert "Traceback" not in ended.stderr
+    assert (tmp_path / "coalmine.db").read_bytes() == before
 
 
 def test_a_token_is_asked_for_where_one_is_set(tmp_path: Path) -> None:

@@ -28,14 +28,12 @@ from tests.support.processes import (
 )
 
 
-@contextmanager
-def furnished(petstores: Petstores, folder: Path, *, workers: int = 1) -> Iterator[Coalmine]:
-    with run_coalmine(folder, workers=workers) as coalmine:
-        coalmine.register(V1, petstores.v1.url)
-        coalmine.register(V2, petstores.v2.url)
-        coalmine.cli("apply", "-f", manifest("plain"))
-        assert coalmine.get("/findPets").body == TWO_PETS
-        yield coalmine
+@pytest.fixture
+def served(coalmine: Coalmine) -> Coalmine:
+    """The gateway of this file: every test that uses it leaves it well."""
+    coalmine.cli("apply", "-f", manifest("plain"))
+    assert coalmine.get("/findPets").body == TWO_PETS
+    return coalmine
 
 
 class Traffic:
@@ -68,104 +66,96 @@ class Traffic:
                 self.wrong.append(answer)
 
 
-def test_traffic_goes_on_while_the_control_process_is_killed_and_comes_back(
-    petstores: Petstores, tmp_path: Path
-) -> None:
-    with furnished(petstores, tmp_path) as coalmine:
-        with Traffic(lambda: coalmine.get("/findPets").body, TWO_PETS) as traffic:
-            (before,) = coalmine.children()["control"]
-            kill(before)
-            wait_until(lambda: coalmine.api("upstreams").status == 200, "the admin API")
-            assert coalmine.children()["control"] != [before]
-            coalmine.cli("get", "routes")
-        assert traffic.wrong == []
-        assert traffic.answered > 20
-        # The new control process feeds the old worker.
-        coalmine.cli("apply", "-f", manifest("promoted"))
-        assert coalmine.get("/findPets").body == THREE_PETS
-
-
-def test_a_hanging_control_process_does_not_matter_to_traffic(petstores: Petstores, tmp_path: Path) -> None:
-    with furnished(petstores, tmp_path) as coalmine:
-        (control,) = coalmine.children()["control"]
-        os.kill(control, signal.SIGSTOP)
-        try:
-            assert [coalmine.get("/findPets").body for _ in range(50)] == [TWO_PETS] * 50
-        finally:
-            os.kill(control, signal.SIGCONT)
-
-
-def test_a_killed_worker_is_replaced_and_its_backlog_is_served(petstores: Petstores, tmp_path: Path) -> None:
-    with furnished(petstores, tmp_path) as coalmine:
-        (before,) = coalmine.children()["worker"]
+def test_traffic_goes_on_while_the_control_process_is_killed_and_comes_back(served: Coalmine) -> None:
+    with Traffic(lambda: served.get("/findPets").body, TWO_PETS) as traffic:
+        (before,) = served.children()["control"]
         kill(before)
-        # The supervisor holds the listening socket, so this waits for the replacement instead of being refused.
-        assert coalmine.get("/findPets").body == TWO_PETS
-        assert coalmine.children()["worker"] != [before]
+        wait_until(lambda: served.api("upstreams").status == 200, "the admin API")
+        assert served.children()["control"] != [before]
+    assert traffic.wrong == []
+    assert traffic.answered > 20
+    # The new control process feeds the old workers.
+    served.cli("apply", "-f", manifest("promoted"))
+    assert [served.get("/findPets").body for _ in range(10)] == [THREE_PETS] * 10
 
 
-def test_a_worker_starts_from_the_snapshot_on_disk_while_there_is_no_control_process(
+def test_a_hanging_control_process_does_not_matter_to_traffic(served: Coalmine) -> None:
+    (control,) = served.children()["control"]
+    with stopped(control):
+        assert [served.get("/findPets").body for _ in range(50)] == [TWO_PETS] * 50
+
+
+def test_a_killed_worker_is_replaced_and_its_backlog_is_served(served: Coalmine) -> None:
+    before = served.children()["worker"]
+    for pid in before:
+        kill(pid)
+    # The supervisor holds the listening sockets, so these wait for the replacements instead of being refused.
+    assert [served.get("/findPets").body for _ in range(10)] == [TWO_PETS] * 10
+    wait_until(lambda: len(served.children()["worker"]) == len(before), "the replacements")
+    assert not set(before) & set(served.children()["worker"])
+
+
+def test_workers_start_from_the_snapshot_on_disk_while_the_control_process_is_away(served: Coalmine) -> None:
+    (control,) = served.children()["control"]
+    with stopped(control):
+        started = time.monotonic()
+        for pid in served.children()["worker"]:
+            kill(pid)
+        assert served.get("/findPets").body == TWO_PETS
+        assert time.monotonic() - started < 3
+
+
+def test_traffic_goes_on_while_the_database_is_locked_or_gone(served: Coalmine, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(served.database, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        assert [served.get("/findPets").body for _ in range(20)] == [TWO_PETS] * 20
+        other.execute("ROLLBACK")
+    away = [(path, tmp_path / path.name) for path in served.database.parent.glob("coalmine.db*")]
+    for path, elsewhere in away:
+        path.rename(elsewhere)
+    assert [served.get("/findPets").body for _ in range(20)] == [TWO_PETS] * 20
+    for path, elsewhere in away:
+        elsewhere.rename(path)
+
+
+def test_when_the_supervisor_is_killed_all_go_and_the_next_start_serves_what_was(
     petstores: Petstores, tmp_path: Path
 ) -> None:
-    with furnished(petstores, tmp_path) as coalmine:
-        (control,) = coalmine.children()["control"]
-        (worker,) = coalmine.children()["worker"]
-        os.kill(control, signal.SIGSTOP)
-        try:
-            started = time.monotonic()
-            kill(worker)
-            assert coalmine.get("/findPets").body == TWO_PETS
-            assert time.monotonic() - started < 3
-        finally:
-            os.kill(control, signal.SIGCONT)
-
-
-def test_all_children_go_when_the_supervisor_is_killed(petstores: Petstores, tmp_path: Path) -> None:
-    with furnished(petstores, tmp_path, workers=2) as coalmine:
+    with run_coalmine(tmp_path, workers=2) as coalmine:
+        coalmine.register(V1, petstores.v1.url)
+        coalmine.register(V2, petstores.v2.url)
+        coalmine.cli("apply", "-f", manifest("plain"))
         children = child_processes(coalmine.process.pid)
         assert len(children) >= 3
         kill(coalmine.process.pid)
         wait_until(lambda: not any(map(is_running, children)), "the end of the children")
-
-
-def test_the_database_of_an_earlier_run_is_served(petstores: Petstores, tmp_path: Path) -> None:
-    with furnished(petstores, tmp_path):
-        pass
     with run_coalmine(tmp_path) as coalmine:
         assert coalmine.get("/findPets").body == TWO_PETS
         assert coalmine.api(f"upstreams/{V1}/functions").json["total"] == 4
+        proxy = coalmine.proxy
+    serve_with_the_database_locked(coalmine.database, proxy)
 
 
-@pytest.mark.parametrize("harm", ["locked", "damaged"])
-def test_the_last_snapshot_is_served_by_a_start_without_a_usable_database(
-    harm: str, petstores: Petstores, tmp_path: Path
-) -> None:
-    with furnished(petstores, tmp_path) as coalmine:
-        database, proxy = coalmine.database, coalmine.proxy
+def serve_with_the_database_locked(database: Path, proxy: str) -> None:
+    """The last snapshot is served at once; the rest follows when the lock is gone."""
     with closing(sqlite3.connect(database, isolation_level=None)) as other:
-        before = database.read_bytes()
-        if harm == "locked":
-            other.execute("PRAGMA locking_mode=EXCLUSIVE")
-            other.execute("BEGIN EXCLUSIVE")
-            other.execute("SELECT count(*) FROM sqlite_master")
-        else:
-            database.write_bytes(b"x" * 8192)
-        command = serve_command(database, proxy=proxy.removeprefix("http://"))
-        with spawn(command, mixed=True) as (_, output):
+        other.execute("PRAGMA locking_mode=EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        other.execute("SELECT count(*) FROM sqlite_master")
+        with spawn(serve_command(database, proxy=proxy.removeprefix("http://")), mixed=True) as (_, output):
             wait_until(lambda: ask(f"{proxy}/findPets").body == TWO_PETS, "the last snapshot", seconds=5)
+            output.wait_for("is locked by another process")
             output.wait_for("control ended")
             other.close()
-            database.write_bytes(before)
             assert output.wait_for("admin ")
             assert ask(f"{proxy}/findPets").body == TWO_PETS
 
 
-def test_traffic_goes_on_while_the_database_is_locked_and_gone(petstores: Petstores, tmp_path: Path) -> None:
-    with furnished(petstores, tmp_path) as coalmine:
-        with closing(sqlite3.connect(coalmine.database, isolation_level=None)) as other:
-            other.execute("BEGIN EXCLUSIVE")
-            assert [coalmine.get("/findPets").body for _ in range(20)] == [TWO_PETS] * 20
-            other.execute("ROLLBACK")
-        for path in tmp_path.glob("coalmine.db*"):
-            path.unlink()
-        assert [coalmine.get("/findPets").body for _ in range(20)] == [TWO_PETS] * 20
+@contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    """As if it hung."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)

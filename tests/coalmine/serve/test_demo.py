@@ -12,13 +12,15 @@ import pytest
 
 from coalmine.serve import demo, tour
 from coalmine.serve.demo import choose_ports, find_command, suggestions
+from coalmine.serve.sockets import find_free_port
 
 
 @pytest.fixture
 def ports(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, int]]:
     """Free ports of our own instead of the usual ones, one after the other as those are."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        base = probe.getsockname()[1]
+    # Below the range that the kernel gives to others.
+    free = (base for base in range(21_000, 30_000, 20) if find_free_port("127.0.0.1", base, tries=20) == base)
+    base = next(base for base in free if find_free_port("127.0.0.1", base + 1, tries=20) == base + 1)
     usual = {"proxy": base, "admin": base + 1, tour.V1: base + 10, tour.V2: base + 11}
     monkeypatch.setattr(demo, "PROXY_PORT", usual["proxy"])
     monkeypatch.setattr(demo, "ADMIN_PORT", usual["admin"])
