@@ -15,7 +15,8 @@ from proxy.embedded.request import Request, parse_request, refuse_early, refuse_
 
 PIECES = st.sampled_from(
     [b"\r\n", b"\r", b"\n", b" ", b"\t", b":", b"Host: a", b"Host:b", b"X: y", b"Content-Length: 5",
-     b"Content-Length: 0", b"Transfer-Encoding: chunked", b"Connection: close", b"Connection: X", b"\0", b"\xff", b"A", b"=", b"(", b"\x0b",
+     b"Content-Length: 0", b"Transfer-Encoding: chunked",
+     b"Connection: close", b"Connection: X", b"\0", b"\xff", b"A", b"=", b"(", b"\x0b",
      b",", b"Expect: 100-continue"]
 )  # fmt: skip
 HEADS = st.lists(PIECES, max_size=9).map(lambda parts: b"GET /a HTTP/1.1\r\nHost: h" + b"".join(parts) + b"\r\n\r\n")
