@@ -2,7 +2,8 @@
 
 from coalmine.catalog.paging import Page
 from coalmine.catalog.reader import Reader
+from coalmine.catalog.restoring import restore
 from coalmine.catalog.store import Catalog
 from coalmine.catalog.writer import Writer
 
-__all__ = ["Catalog", "Page", "Reader", "Writer"]
+__all__ = ["Catalog", "Page", "Reader", "Writer", "restore"]

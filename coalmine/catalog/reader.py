@@ -16,11 +16,15 @@ from sqlmodel import Session, col, select
 
 from coalmine.catalog.documents import read_document
 from coalmine.catalog.faults import damaged
+from coalmine.catalog.journal import SECTIONS, State
+from coalmine.catalog.owners import Owners
 from coalmine.catalog.paging import Page, check_limit, check_text, read_cursor, search_words, tag_text, write_cursor
+from coalmine.catalog.revisions import Revisions
 from coalmine.catalog.rows import (
     CanaryRow,
     DocumentRow,
     FunctionRow,
+    NamedRow,
     ReportRow,
     RouteRow,
     RouteUseRow,
@@ -38,7 +42,6 @@ D = TypeVar("D", bound=Definition)
 # By model: key and seal of every definition that the last load gave out. A seal tells one content from another, so
 # that what a transaction remembers is right even where it is rolled back.
 Memory = dict[type[Definition], dict[tuple[str, ...], tuple[str, Any]]]
-NamedRow = UpstreamRow | VirtualServiceRow | RouteRow | CanaryRow
 
 _ROWS: dict[str, type[NamedRow]] = {
     "upstream": UpstreamRow,
@@ -55,6 +58,8 @@ class Reader:
         self._session = session
         self._path = path
         self._memory: Memory = {} if memory is None else memory
+        self.owners = Owners(session)
+        self.revisions = Revisions(session, lambda where, why: damaged(path, where, why))
 
     # Upstreams, virtual services, routes -------------------------------------------------------------
 
@@ -201,6 +206,17 @@ class Reader:
             routes=self._all(RouteRow, Route, RouteRow.age),
             pending=self._pending(),
         )
+
+    def load_state(self) -> State:
+        """Everything that people wrote, canaries included, and to whom it belongs."""
+        kinds: tuple[tuple[str, tuple[Any, ...]], ...] = (
+            ("upstream", self._all(UpstreamRow, Upstream, UpstreamRow.name)),
+            ("virtual_service", self._all(VirtualServiceRow, VirtualService, VirtualServiceRow.name)),
+            ("route", self._all(RouteRow, Route, RouteRow.age)),
+            ("canary", self._all(CanaryRow, Canary, CanaryRow.name)),
+        )
+        objects = {f"{SECTIONS[kind]}/{item.name}": item for kind, items in kinds for item in items}
+        return State(objects, self.owners.load())
 
     def _all(self, row: type[NamedRow], model: type[D], order: Any) -> tuple[D, ...]:
         return self._changed(row, model, select(row.name, row.seal).order_by(order), ("name",))

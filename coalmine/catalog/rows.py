@@ -123,3 +123,49 @@ class CanaryRow(Row, table=True):
     name: str = Field(primary_key=True, sa_type=Text)
     seal: str = Field(sa_type=Text)
     document: str = Field(sa_type=Text)
+
+
+NamedRow = UpstreamRow | VirtualServiceRow | RouteRow | CanaryRow
+
+
+class OwnerRow(Row, table=True):
+    """That an object belongs to a set of files; without a row it belongs to the API."""
+
+    __tablename__ = "owner"
+    __table_args__ = (Index(None, "owner"), _STRICT)
+
+    object: str = Field(primary_key=True, sa_type=Text, description="such as routes/find-pets")
+    owner: str = Field(sa_type=Text)
+    seal: str = Field(sa_type=Text, description="that of the object as the set wrote it")
+
+
+class RevisionRow(Row, table=True):
+    """One accepted write; ``number`` grows and is never used again."""
+
+    __tablename__ = "revision"
+    __table_args__ = ({**_STRICT, "sqlite_autoincrement": True},)
+
+    number: int | None = Field(default=None, primary_key=True)
+    actor: str = Field(sa_type=Text)
+    route_order: str | None = Field(default=None, sa_type=Text, description="names, where routes changed places")
+    seal: str = Field(sa_type=Text)
+    document: str = Field(sa_type=Text)
+
+
+class ChangeRow(Row, table=True):
+    """One object that a revision changed."""
+
+    __tablename__ = "change"
+    __table_args__ = (
+        ForeignKeyConstraint(["revision"], ["revision.number"], ondelete="CASCADE"),
+        Index(None, "object", "revision"),
+        _STRICT,
+    )
+
+    revision: int = Field(primary_key=True)
+    object: str = Field(primary_key=True, sa_type=Text)
+    position: int
+    action: str = Field(sa_type=Text)
+    place: int | None = Field(default=None, description="of a removed route: how many routes were older")
+    seal: str = Field(sa_type=Text)
+    document: str = Field(sa_type=Text)

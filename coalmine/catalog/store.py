@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlmodel import Session
@@ -17,20 +18,25 @@ from coalmine.catalog.engine import database_path, open_engine
 from coalmine.catalog.faults import translated
 from coalmine.catalog.migrate import migrate
 from coalmine.catalog.reader import Memory, Reader
-from coalmine.catalog.writer import Writer
+from coalmine.catalog.writer import DEFAULT_KEPT, Writer
 from coalmine.errors import CatalogError
+from coalmine.model.revision import Signature
 
 _LOCK_SECONDS = 30.0  # the longest legitimate write (thousands of functions) takes about one
 
 
 class Catalog:
-    """``url`` is ``sqlite:///relative.db`` or ``sqlite:////absolute.db``; nothing is opened before the first use."""
+    """``url`` is ``sqlite:///relative.db`` or ``sqlite:////absolute.db``; nothing is opened before the first use.
 
-    def __init__(self, url: str) -> None:
+    The newest ``revisions`` are kept.
+    """
+
+    def __init__(self, url: str, *, revisions: int = DEFAULT_KEPT) -> None:
         self.path = database_path(url)
         self._engine = open_engine(self.path)
         self._lock = threading.Lock()
         self._memory: Memory = {}
+        self._revisions = revisions
         self._identity: tuple[int, int] | None = None
 
     def migrate(self) -> None:
@@ -60,10 +66,12 @@ class Catalog:
                 connection.begin() as transaction,
                 Session(connection) as session,
             ):
-                writer = Writer(session, self.path, self._memory)
+                writer = Writer(session, self.path, self._memory, kept=self._revisions)
                 yield writer
                 if writer.rolled_back:
                     transaction.rollback()
+                elif not writer.recorded:
+                    writer.record(Signature(actor="catalog", at=datetime.now(UTC), summary="written directly"))
         finally:
             self._lock.release()
 

@@ -2,11 +2,12 @@
 
 Rule 1: a Writer is a Reader, so that checks and writes see the same state.
 Rule 2: replacing a route keeps its age; what is derived (searched text, uses) is written with its definition.
+Rule 3: a transaction that changed what people write is exactly one revision, whoever wrote: nobody can forget it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,15 @@ from sqlalchemy.dialects import sqlite
 from sqlmodel import Session, col, select
 
 from coalmine.catalog.documents import write_document
+from coalmine.catalog.journal import SECTIONS, Changes, State, compare
+from coalmine.catalog.owners import OwnersWriter
 from coalmine.catalog.paging import search_text, tag_text
-from coalmine.catalog.reader import Memory, NamedRow, Reader, is_storable
+from coalmine.catalog.reader import Memory, Reader, is_storable
 from coalmine.catalog.rows import (
     CanaryRow,
     DocumentRow,
     FunctionRow,
+    NamedRow,
     ReportRow,
     RouteRow,
     RouteUseRow,
@@ -30,18 +34,51 @@ from coalmine.catalog.rows import (
 )
 from coalmine.model import Document, Function, ProbeReport, Route, Upstream, VirtualService
 from coalmine.model.canary import Canary
+from coalmine.model.revision import Ownership, Signature
+
+DEFAULT_KEPT = 200  # revisions; the setting of that name decides
+_SECTION_OF = {
+    UpstreamRow: SECTIONS["upstream"],
+    VirtualServiceRow: SECTIONS["virtual_service"],
+    RouteRow: SECTIONS["route"],
+    CanaryRow: SECTIONS["canary"],
+}
 
 
 class Writer(Reader):
     """``put_*`` tells whether the object is new, ``delete_*`` whether there was one."""
 
-    def __init__(self, session: Session, path: Path, memory: Memory | None = None) -> None:
+    def __init__(self, session: Session, path: Path, memory: Memory | None = None, *, kept: int = DEFAULT_KEPT) -> None:
         super().__init__(session, path, memory)
         self.rolled_back = False
+        self.recorded = False
+        self.owners: OwnersWriter = OwnersWriter(session)
+        self._kept = kept
+        self._before: State | None = None
 
     def rollback(self) -> None:
         """Undo everything of this transaction when it ends (a dry run); until then it can be read."""
         self.rolled_back = True
+
+    def list_changes(self) -> Changes:
+        """What this transaction has changed so far of what people write."""
+        return Changes(()) if self._before is None else compare(self._before, self.load_state())
+
+    def record(self, signature: Signature) -> int | None:
+        """Make the changes of this transaction a revision; None where there are none. The last thing to do in it."""
+        changes = self.list_changes()
+        self.recorded = True
+        return self.revisions.add(signature, changes, self._kept) if changes else None
+
+    def claim(self, names: Iterable[str], owner: str) -> None:
+        """Objects (``routes/find-pets``) that were just written by the set ``owner``."""
+        self._touch()
+        self.owners.claim(names, owner)
+
+    def restore_owners(self, owners: Mapping[str, Ownership | None]) -> None:
+        """Exactly these; None: the object belongs to the API."""
+        self._touch()
+        self.owners.restore(owners)
 
     def put_upstream(self, upstream: Upstream) -> bool:
         labels = (f"{key}={value}" for key, value in upstream.labels.items())
@@ -117,14 +154,25 @@ class Writer(Reader):
             self._run(delete(DocumentRow).where(col(DocumentRow.upstream) == upstream))
             self._upsert(DocumentRow, [_document_row(upstream, document) for document in documents])
 
+    def _touch(self) -> None:
+        """Remember how it was, before the first change."""
+        assert not self.recorded, "the revision of this transaction is written already"
+        if self._before is None:
+            self._before = self.load_state()
+
     def _put(self, row: type[NamedRow], *, name: str, **values: Any) -> bool:
+        self._touch()
         changed = self._run(update(row).where(col(row.name) == name).values(**values))
         if changed == 0:
             self._run(insert(row).values(name=name, **values))
         return changed == 0
 
     def _delete(self, row: type[NamedRow], name: str) -> bool:
-        return is_storable(name) and self._run(delete(row).where(col(row.name) == name)) > 0
+        self._touch()
+        if not is_storable(name):
+            return False
+        self.owners.forget(f"{_SECTION_OF[row]}/{name}")
+        return self._run(delete(row).where(col(row.name) == name)) > 0
 
     def _upsert(self, row: type[Row], rows: list[dict[str, Any]]) -> None:
         if not rows:
