@@ -167,8 +167,8 @@ class ClientConnection(asyncio.Protocol):
             if not self._take_head():
                 break
         self._running = False
-        if self._half_closed and self._exchange is None:
-            self.transport.close()
+        if self._half_closed and (self._exchange is None or self._reader is not None):
+            self.transport.close()  # what is missing of a request will never come
         if len(self._ahead) <= MAX_AHEAD_BYTES:
             self._release(AHEAD)
 

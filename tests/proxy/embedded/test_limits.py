@@ -92,6 +92,17 @@ def test_a_client_may_end_its_side_and_still_get_its_answers(gateway: Gateway, u
         assert client.at_end()
 
 
+def test_half_a_request_behind_a_whole_one_is_given_up_when_the_client_ends_its_side(
+    gateway: Gateway, upstream: RawUpstream
+) -> None:
+    with gateway.client() as client:
+        client.send(request("GET", "/1") + request("POST", "/2", "Content-Length: 5") + b"he")
+        client.sock.shutdown(1)
+        assert client.read().status == 200
+        assert client.at_end()
+    assert eventually(lambda: gateway.stats()["gauges"]["client_connections"] == 0)
+
+
 def test_a_connection_too_many_is_told_so() -> None:
     with RawUpstream() as upstream, Gateway(define(route(), up=upstream.origin), max_connections=3) as gateway:
         clients = [gateway.client() for _ in range(3)]
