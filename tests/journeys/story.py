@@ -20,5 +20,5 @@ PARROT = b'{"id":3,"name":"Parrot","status":"v2"}'
 NO_PET_3 = b'{"code":404,"message":"not found: pet 3"}'
 
 
-def manifest(name: str) -> str:
-    return str(MANIFESTS / f"{name}.yaml")
+def manifest(name: str) -> Path:
+    return MANIFESTS / f"{name}.yaml"

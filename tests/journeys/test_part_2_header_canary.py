@@ -19,7 +19,7 @@ def plain(coalmine: Coalmine) -> Coalmine:
     """Where part 1 ended, whatever the test before has left under way."""
     for canary in coalmine.api("canaries").json["items"]:
         assert coalmine.api(f"canaries/{canary['name']}/abort?force=true", method="POST").status == 200
-    coalmine.cli("apply", "-f", manifest("plain"))
+    coalmine.apply(manifest("plain"))
     assert coalmine.get("/findPets", x_canary="true").body == TWO_PETS
     return coalmine
 
@@ -46,13 +46,13 @@ def test_one_command_after_the_plain_route_makes_the_canary(plain: Coalmine, com
 
 
 def test_the_whole_virtual_service_as_one_manifest_means_the_same(plain: Coalmine) -> None:
-    plain.cli("apply", "-f", manifest("header-canary"))
+    plain.apply(manifest("header-canary"))
     assert_canary(plain)
 
 
 def test_one_apply_promotes_version_2(plain: Coalmine) -> None:
     plain.cli(*ADD_CANARY)
-    plain.cli("apply", "-f", manifest("promoted"))
+    plain.cli("apply", "-f", str(manifest("promoted")))
     assert_promoted(plain)
 
 

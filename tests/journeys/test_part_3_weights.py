@@ -35,20 +35,20 @@ def assert_share(coalmine: Coalmine, share: float) -> None:
     ("name", "share"), [("weighted-10-90", 0.1), ("weighted-50-50", 0.5)], ids=["10 and 90", "50 and 50"]
 )
 def test_shares_are_as_the_weights_say(coalmine: Coalmine, name: str, share: float) -> None:
-    coalmine.cli("apply", "-f", manifest(name))
+    coalmine.cli("apply", "-f", str(manifest(name)))
     assert coalmine.get("/findPets").body == THREE_PETS
     assert_share(coalmine, share)
 
 
 def test_each_destination_calls_its_own_function(coalmine: Coalmine) -> None:
     """Pet 3 lives in version 2 only, so what a client gets tells which function was called."""
-    coalmine.cli("apply", "-f", manifest("weighted-50-50"))
+    coalmine.apply(manifest("weighted-50-50"))
     answers = {(answer.status, answer.body) for answer in (coalmine.get("/findPetWithId/3") for _ in range(60))}
     assert answers == {(404, NO_PET_3), (200, PARROT)}
 
 
 def test_a_canary_is_shifted_step_by_step(coalmine: Coalmine) -> None:
-    coalmine.cli("apply", "-f", manifest("plain"))
+    coalmine.apply(manifest("plain"))
     coalmine.cli("canary", "start", "coalmine/findPetWithId", "--to", V2, "--percent", "10")
     assert_share(coalmine, 0.1)
     coalmine.cli("canary", "shift", "coalmine/findPetWithId", "50")
@@ -58,7 +58,7 @@ def test_a_canary_is_shifted_step_by_step(coalmine: Coalmine) -> None:
 
 
 def test_all_weight_on_the_old_version_rolls_back(coalmine: Coalmine) -> None:
-    coalmine.cli("apply", "-f", manifest("weighted-50-50"))
+    coalmine.apply(manifest("weighted-50-50"))
     route = next(
         route
         for route in coalmine.api("routes").json["items"]

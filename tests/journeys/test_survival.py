@@ -31,7 +31,7 @@ from tests.support.processes import (
 @pytest.fixture
 def served(coalmine: Coalmine) -> Coalmine:
     """The gateway of this file: every test that uses it leaves it well."""
-    coalmine.cli("apply", "-f", manifest("plain"))
+    coalmine.apply(manifest("plain"))
     assert coalmine.get("/findPets").body == TWO_PETS
     return coalmine
 
@@ -75,7 +75,7 @@ def test_traffic_goes_on_while_the_control_process_is_killed_and_comes_back(serv
     assert traffic.wrong == []
     assert traffic.answered > 20
     # The new control process feeds the old workers.
-    served.cli("apply", "-f", manifest("promoted"))
+    served.apply(manifest("promoted"))
     assert [served.get("/findPets").body for _ in range(10)] == [THREE_PETS] * 10
 
 
@@ -124,7 +124,7 @@ def test_when_the_supervisor_is_killed_all_go_and_the_next_start_serves_what_was
     with run_coalmine(tmp_path, workers=2) as coalmine:
         coalmine.register(V1, petstores.v1.url)
         coalmine.register(V2, petstores.v2.url)
-        coalmine.cli("apply", "-f", manifest("plain"))
+        coalmine.apply(manifest("plain"))
         children = child_processes(coalmine.process.pid)
         assert len(children) >= 3
         kill(coalmine.process.pid)

@@ -171,6 +171,13 @@ class Coalmine:
     def api(self, path: str, *, method: str = "GET", body: object = None) -> Answer:
         return ask(f"{self.admin}/api/v1/{path}", method=method, body=body)
 
+    def apply(self, manifest: Path) -> None:
+        """What ``coalmine apply -f`` does, without the cost of another process."""
+        headers = {"Content-Type": "application/yaml"}
+        request = urllib.request.Request(f"{self.admin}/api/v1/config/apply", manifest.read_bytes(), headers)
+        with urllib.request.urlopen(request, timeout=10) as response:
+            assert response.status == 200
+
     def register(self, name: str, url: str) -> None:
         """An upstream, with its functions discovered."""
         made = self.api("upstreams", method="POST", body={"name": name, "endpoints": [url]})
