@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,6 +61,41 @@ def test_every_command_is_documented() -> None:
 
     text = page("cli.md")
     assert sorted(name for name in command_names() if f"`coalmine {name}" not in text) == []
+
+
+def shell_commands(text: str) -> Iterator[list[str]]:
+    """The words of each command of ours in the indented blocks of a page, those inside ``$(...)`` too."""
+    without_fences = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    block = "\n".join(re.findall(r"^ {4}(.*)$", without_fences, re.MULTILINE)).replace("\\\n", " ")
+    for line in block.splitlines():
+        yield from (shlex.split(inner) for inner in re.findall(r"\$\((coalmine [^)]*)\)", line))
+        if found := re.match(r"(?:\$ )?(?:[\w./-]+/)?(coalmine \S.*)", line):
+            words = shlex.split(found[1], comments=True)
+            yield words[: words.index(">")] if ">" in words else words
+
+
+COMMANDS = [
+    pytest.param(words, id=f"{path.name}: {shlex.join(words)}")
+    for path in PAGES
+    for words in shell_commands(path.read_text())
+]
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_a_command_that_a_page_shows_is_one(words: list[str]) -> None:
+    from coalmine.cli.app import make_command
+
+    # The command line's own parser, without running anything: it refuses what is unknown, missing or impossible.
+    command: Any = make_command()
+    name, rest, context = words[0], words[1:], None
+    while hasattr(command, "commands"):
+        context = command.make_context(name, list(rest), parent=context)
+        name, command, rest = command.resolve_command(context, [*context._protected_args, *context.args])
+    command.make_context(name, list(rest), parent=context)
+
+
+def test_pages_show_commands() -> None:
+    assert len(COMMANDS) > 40
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
