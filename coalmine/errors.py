@@ -114,6 +114,7 @@ _TABLE: tuple[Code, ...] = (
     Code("bad_request", 400, "The request cannot be understood"),
     Code("missing_parameter", 400, "A required parameter is missing"),
     Code("invalid_parameter", 400, "A parameter has a value that cannot be sent"),
+    Code("invalid_call", 422, "The call does not fit the function's document"),
     Code("invalid_body", 400, "The body cannot be read as its content type says"),
     Code("body_too_large", 413, "The body is larger than the gateway reads"),
     Code("unsupported_media_type", 415, "The content type cannot be read here"),
@@ -143,6 +144,7 @@ _TABLE: tuple[Code, ...] = (
     Code("operation_skipped", 0, "An operation of the document cannot be used"),
     Code("external_reference", 0, "The document refers to another document, which is not fetched"),
     Code("document_invalid", 0, "The document does not follow its specification in places"),
+    Code("schema_unusable", 0, "A schema of the document cannot be used to check calls"),
     # The admin API.
     Code("malformed_body", 400, "The body is not JSON or YAML"),
     Code("invalid_query", 400, "A query parameter is wrong"),

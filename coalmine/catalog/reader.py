@@ -199,12 +199,14 @@ class Reader:
 
     def load_definitions(self, *, all_functions: bool = False) -> Definitions:
         """Everything that a snapshot is built from: the functions that routes use, or all."""
+        routes = self._all(RouteRow, Route, RouteRow.age)
         return Definitions(
             upstreams=self._all(UpstreamRow, Upstream, UpstreamRow.name),
             functions=self._functions(all_functions),
             virtual_services=self._all(VirtualServiceRow, VirtualService, VirtualServiceRow.name),
-            routes=self._all(RouteRow, Route, RouteRow.age),
+            routes=routes,
             pending=self._pending(),
+            documents=self._documents(routes),
         )
 
     def load_state(self) -> State:
@@ -230,6 +232,17 @@ class Reader:
         used = columns.where(tuple_(col(FunctionRow.upstream), col(FunctionRow.name)).in_(uses))
         ordered = used.order_by(FunctionRow.upstream, FunctionRow.name)
         return self._changed(FunctionRow, Function, ordered, ("upstream", "name", "state"))
+
+    def _documents(self, routes: tuple[Route, ...]) -> tuple[Document, ...]:
+        """Those that calls are checked against; they are large, so nobody else has them loaded."""
+        validating = (route for route in routes if route.validate_)
+        names = {one.upstream for route in validating for one in route.destinations if one.function is not None}
+        if not names:
+            self._memory.pop(Document, None)
+            return ()
+        key = (col(DocumentRow.upstream), col(DocumentRow.url))
+        query = select(*key, DocumentRow.seal).where(key[0].in_(sorted(names))).order_by(*key)
+        return self._changed(DocumentRow, Document, query, ("upstream", "url"))
 
     def _changed(self, row: type[Any], model: type[D], query: Any, columns: tuple[str, ...]) -> tuple[D, ...]:
         """What ``query`` (``columns`` and seal) lists; what has not changed since the last load is not read again."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from coalmine.model.discovery import Document
 from coalmine.model.function import Function
 from coalmine.model.route import Route, VirtualService
 from coalmine.model.upstream import Upstream
@@ -14,7 +15,8 @@ class Definitions:
     """``routes`` stand oldest first: their age decides between otherwise equal ones.
 
     ``functions`` holds at least those that routes use. ``pending`` names the upstreams whose document has
-    never been read: nobody knows yet which functions they have.
+    never been read: nobody knows yet which functions they have. ``documents`` holds those of the upstreams that
+    routes with ``validate`` send to: the schemas of functions refer to them.
     """
 
     upstreams: tuple[Upstream, ...] = ()
@@ -22,3 +24,4 @@ class Definitions:
     virtual_services: tuple[VirtualService, ...] = ()
     routes: tuple[Route, ...] = ()
     pending: frozenset[str] = frozenset()
+    documents: tuple[Document, ...] = ()

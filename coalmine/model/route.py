@@ -262,6 +262,9 @@ class Route(Definition):
     cors: Cors | None = None
     mirror: Mirror | None = None
     fault: FaultInjection | None = None
+    validate_: bool = Field(
+        False, alias="validate", description="check parameters and JSON bodies against the function's document"
+    )
     priority: int = Field(0, ge=-1_000_000, le=1_000_000)
 
     @model_validator(mode="after")

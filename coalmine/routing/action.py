@@ -147,7 +147,7 @@ def _deliver(
 
     def resume(data: bytes) -> Answered:
         if len(data) > limit:
-            detail = f"a parameter is looked for in the body, and no more than {limit} bytes are read for that"
+            detail = f"the call depends on what is in the body, and no more than {limit} bytes are read for that"
             return problem_reply(
                 "body_too_large", detail, route=served, destination=served.destinations[choice.position]
             )

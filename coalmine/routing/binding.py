@@ -184,14 +184,14 @@ class Binding:
         """Source 3: the same name in the same place."""
         match self.place:
             case "query":
-                return any(self._claims(key, sources) for key, _, _ in sources.pairs)
+                return any(self.claims(key, sources) for key, _, _ in sources.pairs)
             case "header":
                 return sources.header(self.name) is not None
             case "cookie":
                 return sources.cookie(self.name) is not None
         return False
 
-    def _claims(self, key: str, sources: Sources) -> bool:
+    def claims(self, key: str, sources: Sources) -> bool:
         if self.nameless:
             # Its properties stand in the query under their own names: whatever nobody else claims is its.
             return bool(key) and key not in sources.keys and key not in sources.taken

@@ -86,7 +86,9 @@ def _serve_routes(
 
 def _serve_route(route: Route, resolver: Resolver, problems: list[Problem]) -> ServedRoute:
     where = where_of(route)
-    destinations = tuple(resolver.resolve(where, destination) for destination in route.destinations)
+    destinations = tuple(
+        resolver.resolve(where, destination, validate=route.validate_) for destination in route.destinations
+    )
     mirror = resolver.resolve_mirror(where, route.mirror)
     faults = find_local_faults(route)
     if faults:

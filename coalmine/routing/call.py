@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING, Literal, NamedTuple
 from urllib.parse import unquote
 
-from coalmine.routing.binding import KEEP, UNMANAGED_HEADERS, Binding, Writer
+from coalmine.routing.binding import KEEP, UNMANAGED_HEADERS, Binding, Found, Writer
 from coalmine.routing.decision import Reply, RequestHead
 from coalmine.routing.problem import problem_reply
 from coalmine.routing.snapshot import CallParameter, CallPlan, ServedDestination
@@ -23,6 +23,8 @@ from coalmine.routing.values import Unsendable
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from coalmine.routing.checked import CheckedCall
+    from coalmine.routing.findings import Finding
     from coalmine.routing.table import Matched
 
 Headers = tuple[tuple[str, str], ...]
@@ -63,7 +65,8 @@ class Call:
         self._names = frozenset(binding.name for binding in self._bindings)
         self._body: Literal["stream", "none"] = "stream" if plan.takes_body else "none"
         self._wanders = any(binding.wanders for binding in self._bindings)
-        self._shortcut = self._compile_shortcut()
+        self._checked = None if plan.schemas is None else _load_checks(destination, plan)
+        self._shortcut = self._compile_shortcut() if self._checked is None else None
 
     def prepare(self, head: RequestHead, matched: Matched, data: bytes | None = None) -> Prepared | Reply | None:
         """The call, or why there is none; None asks for the body, to be given as ``data``."""
@@ -131,13 +134,21 @@ class Call:
         if isinstance(segments, Reply):
             return segments
         writer = Writer()
+        wrong: list[Finding] = []
         for binding in self._bindings:
-            refused = self._write(binding, sources, segments.get(binding.name), writer)
+            found = binding.find(sources, segments.get(binding.name))
+            refused = self._write(binding, sources, found, writer)
             if refused is not None:
                 return refused
+            if self._checked is not None:
+                wrong += self._checked.find(binding, found, sources)
         path = self._write_path(writer.path)
         if isinstance(path, Reply):
             return path
+        if self._checked is not None:
+            refused = self._checked.refuse(wrong) or self._checked.check_body(sources)
+            if refused is not None:
+                return refused
         query = writer.query(sources)
         target = path if query is None else f"{path}?{query}"
         body = sources.data if self._plan.takes_body and sources.data is not None else self._body
@@ -157,8 +168,7 @@ class Call:
             return self._refuse("unbound_path", detail)
         return dict(zip(open_names, segments, strict=True))
 
-    def _write(self, binding: Binding, sources: Sources, segment: str | None, writer: Writer) -> Reply | None:
-        found = binding.find(sources, segment)
+    def _write(self, binding: Binding, sources: Sources, found: Found, writer: Writer) -> Reply | None:
         if found is KEEP:
             return None
         if found is None:
@@ -212,6 +222,13 @@ def _count(things: list[str], noun: str) -> str:
 
 def _compile_extractor(text: str | None) -> Template | None:
     return None if text is None else parse_match_template(text)
+
+
+def _load_checks(destination: ServedDestination, plan: CallPlan) -> CheckedCall:
+    # Only here and in ``resolve``: whoever has no route that validates never loads the validator.
+    from coalmine.routing.checked import CheckedCall
+
+    return CheckedCall(destination, plan)
 
 
 def _compile_bindings(plan: CallPlan, overrides: dict[str, str], names: tuple[str, ...]) -> list[Binding]:

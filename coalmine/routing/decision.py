@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from pydantic import JsonValue
+
 from coalmine.routing.snapshot import ServedDestination, ServedRoute
 
 
@@ -74,7 +76,7 @@ class Reply:
     detail: str = ""
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
-    members: tuple[tuple[str, str], ...] = ()  # extension members of the problem, such as parameter: id
+    members: tuple[tuple[str, JsonValue], ...] = ()  # extension members of the problem, such as parameter: id
     route: ServedRoute | None = None
     destination: ServedDestination | None = None
     delay_seconds: float = 0.0

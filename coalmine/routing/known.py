@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from coalmine.model import Definitions, Function
+from coalmine.model import Definitions, Document, Function
+from coalmine.routing.references import find_document
 
 
 class Known:
@@ -25,6 +26,11 @@ class Known:
 
     def find_function(self, upstream: str, name: str) -> Function | None:
         return self._functions.get(upstream, {}).get(name)
+
+    def find_document(self, function: Function) -> Document | None:
+        """The one that the schemas of ``function`` refer to."""
+        of_upstream = (one for one in self._definitions.documents if one.upstream == function.upstream)
+        return find_document(of_upstream, function.document_url)
 
     def function_names(self, upstream: str) -> list[str]:
         return list(self._functions.get(upstream, {}))

@@ -40,7 +40,8 @@ def make_call_parameter(parameter: Parameter) -> CallParameter:
         required=parameter.required or parameter.place == "path",  # OpenAPI 3.1 section 4.8.12.2.1
         style=parameter.style,
         explode=parameter.explode,
-        shape=find_shape(parameter.schema_),
+        # A document in a parameter (OpenAPI's content) is one text, whatever it says inside.
+        shape=find_shape(parameter.schema_) if parameter.content_type is None else "primitive",
         allow_reserved=parameter.allow_reserved,
         has_default=default is not None,
         default=default,

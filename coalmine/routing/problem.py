@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import json
 
+from pydantic import JsonValue
+
 from coalmine.errors import CODES
 from coalmine.routing.decision import Reply
 from coalmine.routing.snapshot import ServedDestination, ServedRoute
@@ -26,7 +28,7 @@ def problem_reply(
     *,
     route: ServedRoute | None = None,
     destination: ServedDestination | None = None,
-    members: tuple[tuple[str, str], ...] = (),
+    members: tuple[tuple[str, JsonValue], ...] = (),
 ) -> Reply:
     """The reply that ``code`` stands for."""
     status = CODES[code].status or _UNAVAILABLE
@@ -36,7 +38,7 @@ def problem_reply(
 def problem_body(reply: Reply, instance: str) -> bytes:
     """The problem+json of ``reply``, which has a code; ``instance`` is the path that was asked for."""
     assert reply.code is not None
-    content = {
+    content: dict[str, JsonValue] = {
         "type": f"/problems/{reply.code}",
         "title": CODES[reply.code].title,
         "status": reply.status,

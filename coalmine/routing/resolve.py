@@ -8,12 +8,14 @@ Rule 3: a problem stays with its destination; the route has it only where every 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from coalmine.errors import Problem
 from coalmine.model import Destination, Function, Mirror
+from coalmine.routing.bundle import make_call_schemas
 from coalmine.routing.known import Known
 from coalmine.routing.plan import make_call_plan
-from coalmine.routing.snapshot import CallPlan, ServedDestination
+from coalmine.routing.snapshot import CallPlan, CallSchemas, ServedDestination
 
 
 class Resolver:
@@ -22,11 +24,12 @@ class Resolver:
     def __init__(self, known: Known) -> None:
         self._known = known
         self._plans: dict[tuple[str, str], CallPlan] = {}  # many routes call one function
+        self._schemas: dict[tuple[str, str], tuple[CallSchemas, tuple[str, ...]]] = {}
         self.problems: list[Problem] = []
 
-    def resolve(self, where: str, destination: Destination) -> ServedDestination:
+    def resolve(self, where: str, destination: Destination, *, validate: bool = False) -> ServedDestination:
         parameters = tuple((name, as_text(value)) for name, value in destination.parameters.items())
-        served = self._find(where, destination.upstream, destination.function)
+        served = self._find(where, destination.upstream, destination.function, validate=validate)
         if served.problem is not None:
             self.problems.append(Problem(served.problem, where, served.detail))
         return ServedDestination(
@@ -42,7 +45,7 @@ class Resolver:
             self.problems.append(Problem(served.problem, where, f"mirror: {served.detail}", "warning"))
         return served
 
-    def _find(self, where: str, upstream: str, name: str | None) -> ServedDestination:
+    def _find(self, where: str, upstream: str, name: str | None, *, validate: bool = False) -> ServedDestination:
         if upstream not in self._known.upstreams:
             detail = f"the upstream {upstream} does not exist"
             return ServedDestination(upstream, problem="upstream_missing", detail=detail)
@@ -54,13 +57,27 @@ class Resolver:
             return ServedDestination(upstream, problem="function_unknown", detail=detail)
         if function.state == "removed":
             self._warn_removed(where, function)
-        return ServedDestination(upstream, call=self._plan(function))
+        plan = self._plan(function)
+        return ServedDestination(upstream, call=self._with_schemas(where, plan, function) if validate else plan)
 
     def _plan(self, function: Function) -> CallPlan:
         key = (function.upstream, function.name)
         if key not in self._plans:
             self._plans[key] = make_call_plan(function)
         return self._plans[key]
+
+    def _with_schemas(self, where: str, plan: CallPlan, function: Function) -> CallPlan:
+        """The plan with what calls are checked against; schemas that cannot be used are left out, with a warning."""
+        key = (function.upstream, function.name)
+        if key not in self._schemas:
+            # Only here and in ``call``: whoever has no route that validates never loads the validator.
+            from coalmine.routing.validation import keep_usable
+
+            self._schemas[key] = keep_usable(make_call_schemas(function, self._known.find_document(function)))
+        schemas, unusable = self._schemas[key]
+        for detail in unusable:
+            self.problems.append(Problem("schema_unusable", where, f"function {function.name}, {detail}", "warning"))
+        return replace(plan, schemas=schemas)
 
     def _warn_removed(self, where: str, function: Function) -> None:
         detail = (

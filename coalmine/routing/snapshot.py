@@ -34,6 +34,28 @@ class CallParameter:
 
 
 @dataclass(frozen=True, slots=True)
+class ParameterSchema:
+    """What a parameter has to fit: JSON Schema draft 2020-12, complete in itself (it has its own ``$defs``).
+
+    ``is_json``: the text is a JSON document of its own (OpenAPI's ``content``).
+    """
+
+    place: Place
+    name: str
+    schema: dict[str, JsonValue] | bool
+    is_json: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CallSchemas:
+    """What calls are checked against, on routes that validate. ``body`` is for bodies of JSON; None checks nothing."""
+
+    parameters: tuple[ParameterSchema, ...] = ()
+    body: dict[str, JsonValue] | bool | None = None
+    body_required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class CallPlan:
     """How a request becomes a call of one function. ``path`` is a template, base path included."""
 
@@ -43,6 +65,7 @@ class CallPlan:
     parameters: tuple[CallParameter, ...] = ()
     takes_body: bool = False
     body_content_types: tuple[str, ...] = ()
+    schemas: CallSchemas | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,10 +95,19 @@ def body_kind(content_type: str | None, content_encoding: str | None) -> BodyKin
     """How a body of this type is read, None where it cannot be (compressed ones included)."""
     if content_encoding and content_encoding.strip().lower() != "identity":
         return None
-    media = (content_type or "").partition(";")[0].strip().lower()
-    if media == "application/json" or (media.startswith("application/") and media.endswith("+json")):
+    if is_json(content_type or ""):
         return "json"
-    return "form" if media == "application/x-www-form-urlencoded" else None
+    return "form" if media_type(content_type) == "application/x-www-form-urlencoded" else None
+
+
+def media_type(content_type: str | None) -> str:
+    """Without parameters, in lower case."""
+    return (content_type or "").partition(";")[0].strip().lower()
+
+
+def is_json(content_type: str) -> bool:
+    media = media_type(content_type)
+    return media == "application/json" or (media.startswith("application/") and media.endswith("+json"))
 
 
 def parse_body(kind: BodyKind, data: bytes) -> JsonValue:

@@ -16,6 +16,7 @@ from coalmine.model import (
     DEFAULT_STYLES,
     Definitions,
     Destination,
+    Document,
     Function,
     Parameter,
     Place,
@@ -71,7 +72,7 @@ class Answer:
     headers: Pairs = ()
     absent: tuple[str, ...] = ()
     body: bytes | None = None
-    members: Pairs = ()
+    members: tuple[tuple[str, Any], ...] = ()
     delay_seconds: float = 0.0
 
 
@@ -178,9 +179,10 @@ def define(
     services: Sequence[VirtualService] = SERVICES,
     pending: frozenset[str] = frozenset(),
     upstreams: Sequence[Upstream] = UPSTREAMS,
+    documents: Sequence[Document] = (),
 ) -> Definitions:
     """Two petstores, v1 and v2, a virtual service for every host, and what is given."""
-    return Definitions(tuple(upstreams), (*PETSTORES, *functions), tuple(services), routes, pending)
+    return Definitions(tuple(upstreams), (*PETSTORES, *functions), tuple(services), routes, pending, tuple(documents))
 
 
 def ask(method: str, target: str, /, *, body: bytes | str = b"", kind: str | None = None, **headers: str) -> Request:
@@ -196,7 +198,7 @@ def get(target: str, /, **headers: str) -> Request:
     return ask("GET", target, **headers)  # type: ignore[arg-type]
 
 
-def problem(code: str, status: int, **members: str) -> Answer:
+def problem(code: str, status: int, **members: Any) -> Answer:
     return Answer(status, code, (("content-type", "application/problem+json"),), members=tuple(members.items()))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from tests.support.case import Answer, Call, Case, Request
 from tests.support.rows.actions import CORS, DIRECT, FAULT, HEADERS, MIRROR, REDIRECT, REWRITE, STICKY, WEIGHTS
 from tests.support.rows.calls import BODY, HEAD, PROBLEMS
+from tests.support.rows.checked import VALIDATE
 from tests.support.rows.functions import ENCODING, FUNCTION_PARAMETERS
 from tests.support.rows.gateway_api import GATEWAY_API
 from tests.support.rows.matchers import DOMAINS, MATCHERS, ORDER
@@ -24,6 +25,7 @@ CASES: tuple[Case, ...] = (
     *STYLES,
     *BODY,
     *HEAD,
+    *VALIDATE,
     *REWRITE,
     *REDIRECT,
     *DIRECT,

@@ -8,7 +8,7 @@ from coalmine.catalog import Catalog
 from coalmine.errors import CoalmineError, NotFoundError
 from coalmine.model import Definition, Destination, Route, VirtualService
 from coalmine.model.canary import Canary
-from tests.coalmine.catalog.support import REPORT, function, route, upstream
+from tests.coalmine.catalog.support import REPORT, document, function, route, upstream
 
 FULL = Route.model_validate(
     {
@@ -144,6 +144,27 @@ def test_definitions_hold_the_functions_that_routes_use_or_all(catalog: Catalog)
     assert [found.name for found in everything.functions] == sorted([*used, "unused"])
     assert [found.name for found in some.virtual_services] == ["v"]
     assert [found.name for found in some.upstreams] == ["u"]
+
+
+def test_documents_are_loaded_only_for_routes_that_validate(catalog: Catalog) -> None:
+    with catalog.write() as writer:
+        for name in ("u", "w"):
+            writer.put_upstream(upstream(name))
+            kept = [document(upstream=name)]
+            report = REPORT.model_copy(update={"upstream": name})
+            writer.save_discovery(name, functions=[], report=report, documents=kept)
+        writer.put_route(route("plain", to="w", function="f"))
+        writer.put_route(route("no-function", validate=True))
+        assert writer.load_definitions().documents == ()
+        writer.put_route(route("r", function="f", validate=True))
+    with catalog.read() as reader:
+        loaded = reader.load_definitions().documents
+    assert loaded == (document(),)
+    with catalog.read() as reader:
+        assert reader.load_definitions().documents[0] is loaded[0]
+    with catalog.write() as writer:
+        writer.delete_route("r")
+        assert writer.load_definitions().documents == ()
 
 
 def test_loading_again_reads_only_what_changed_and_nothing_that_was_undone(catalog: Catalog) -> None:
