@@ -16,6 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from coalmine.errors import CODES, CoalmineError, ConflictError, DefinitionError, Fault
 
@@ -90,7 +91,19 @@ def _on_router(request: Request, error: Exception) -> Response:
     code = _ROUTER_CODES.get(error.status_code, "bad_request" if error.status_code < 500 else "internal_error")
     detail = f"{request.method} {request.url.path}: {CODES[code].title.lower()}"
     hint = "GET / lists what there is" if code == "not_found" else None
-    return answer_problem(make_problem(code, detail, request.url.path, hint=hint), error.headers)
+    headers = {"allow": ", ".join(list_allowed(request))} if code == "method_not_allowed" else error.headers
+    return answer_problem(make_problem(code, detail, request.url.path, hint=hint), headers)
+
+
+def list_allowed(request: Request) -> list[str]:
+    """Every method that the path takes (RFC 9110 section 10.2.1); the router tells those of its first match only."""
+    routes = request.app.router.routes
+    found = {
+        method
+        for method in ("DELETE", "GET", "PATCH", "POST", "PUT")
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    }
+    return sorted(found | ({"HEAD"} if "GET" in found else set()))
 
 
 def _on_query(request: Request, error: Exception) -> Response:

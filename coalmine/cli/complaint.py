@@ -9,13 +9,21 @@ from typing import Any
 from coalmine.cli.text import clean
 from coalmine.errors import CoalmineError, DefinitionError, Fault
 
+# What the admin API says of its own addresses, in the words of this command line.
+_HINTS = {
+    "in_use": "delete them first, or add --force: they keep their place and answer with a problem",
+    "already_exists": "choose another name, or change it with: coalmine apply -f FILE",
+}
+_LISTED = 5  # users of an object that the admin API names in its detail
+
 
 class ApiError(CoalmineError):
     """The admin API refused. ``faults`` are its ``errors``; ``status`` is its HTTP status."""
 
     def __init__(self, problem: Mapping[str, Any], status: int) -> None:
         detail = problem.get("detail") or problem.get("title") or f"the admin API answered {status}"
-        super().__init__(str(detail), code=str(problem.get("code") or "internal_error"), hint=problem.get("hint"))
+        code = str(problem.get("code") or "internal_error")
+        super().__init__(str(detail), code=code, hint=_HINTS.get(code, problem.get("hint")))
         self.problem = problem
         self.status = status
         self.faults = tuple(_fault(entry) for entry in problem.get("errors") or () if isinstance(entry, Mapping))
@@ -52,7 +60,7 @@ def describe(error: CoalmineError) -> Iterator[str]:
         yield f"  {where}: {clean(fault.detail)}"
         if fault.hint:
             yield f"      {clean(fault.hint)}"
-    if isinstance(error, ApiError) and error.used_by:
+    if isinstance(error, ApiError) and len(error.used_by) > _LISTED:
         yield f"  used by: {', '.join(clean(name) for name in error.used_by)}"
     if error.hint and error.hint not in {fault.hint for fault in faults}:
         yield f"  {clean(error.hint)}"

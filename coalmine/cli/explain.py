@@ -50,6 +50,8 @@ def describe_explanation(told: Told) -> Iterator[str]:
         yield f"route {told['route']} of virtual service {told['virtual_service']}"
     elif told.get("virtual_service"):
         yield f"no route of virtual service {told['virtual_service']} matches"
+    elif (told.get("reply") or {}).get("code") == "bad_request":
+        yield "no route is asked: this is no request"
     else:
         yield "no virtual service has this host"
     for outcome in told.get("destinations") or ():

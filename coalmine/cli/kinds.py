@@ -27,11 +27,14 @@ class Kind:
 
 
 def _status(item: Item) -> str:
-    """The state, and why it is not the good one."""
+    """The state, and why it is not the good one: the first reason, for a document can have hundreds."""
     status = item.get("status") or {}
-    reasons = "; ".join(f"{problem['code']}: {problem['detail']}" for problem in status.get("problems") or ())
+    problems = status.get("problems") or ()
     state = str(status.get("state", ""))
-    return f"{state} ({reasons})" if reasons else state
+    if not problems:
+        return state
+    more = f", and {len(problems) - 1} more" if len(problems) > 1 else ""
+    return f"{state} ({problems[0]['code']}: {problems[0]['detail']}{more})"
 
 
 def _upstream(item: Item) -> Sequence[object]:

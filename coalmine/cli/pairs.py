@@ -33,6 +33,8 @@ def split_header(text: str, flag: str) -> tuple[str, str]:
     colon, equals = text.find(":"), text.find("=")
     if colon > 0 and (equals < 0 or colon < equals):
         return text[:colon].strip(), text[colon + 1 :].strip()
+    if equals < 1:
+        raise typer.BadParameter(f"{text!r} should be 'name: value'", param_hint=flag)
     return split_pair(text, flag)
 
 

@@ -60,8 +60,16 @@ def test_what_went_wrong_has_a_stable_code(
     assert (problem["code"], problem["status"], problem["type"]) == (code, status, f"/problems/{code}")
 
 
-def test_405_lists_what_the_path_takes(api: Api) -> None:
-    assert "GET" in api.delete(UPSTREAMS).headers["allow"]
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        pytest.param(UPSTREAMS, "GET, HEAD, POST", id="a list"),
+        pytest.param(f"{UPSTREAMS}/x", "DELETE, GET, HEAD, PATCH, PUT", id="an object"),
+        pytest.param(f"{UPSTREAMS}/x/probe", "POST", id="something that is done"),
+    ],
+)
+def test_405_lists_all_that_the_path_takes(api: Api, path: str, allowed: str) -> None:
+    assert api.http.request("OPTIONS", path).headers["allow"] == allowed
 
 
 UNKNOWN = [

@@ -56,7 +56,8 @@ def test_the_whole_answer_as_json(zoo: Cli) -> None:
 def test_what_is_no_request_is_refused(zoo: Cli) -> None:
     refused = zoo(["explain", "G ET", "/findPets"], code=1)
     assert "/method" in refused.err
-    assert "should be name=value" in zoo("explain GET /x -H nonsense", code=2).err
+    assert "'nonsense' should be 'name: value'" in zoo("explain GET /x -H nonsense", code=2).err
+    assert zoo("explain GET x").out.startswith("no route is asked: this is no request\n")
 
 
 def test_headers_answers_and_bodies_of_one_explanation() -> None:

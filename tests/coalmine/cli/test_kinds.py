@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from coalmine.cli.kinds import describe_action, describe_match
+from coalmine.cli.kinds import UPSTREAMS, describe_action, describe_match
 
 MATCHES: dict[str, tuple[dict[str, Any], str]] = {
     "everything": ({}, "prefix /"),
@@ -53,3 +53,21 @@ ACTIONS: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize(("route", "text"), ACTIONS.values(), ids=ACTIONS)
 def test_actions(route: dict[str, Any], text: str) -> None:
     assert describe_action(route) == text
+
+
+def upstream_with(*details: str) -> dict[str, Any]:
+    problems = [{"code": "document_invalid", "detail": detail} for detail in details]
+    status = {"state": "warning" if problems else "accepted", "problems": problems}
+    return {"name": "a", "endpoints": ["http://a"], "status": status}
+
+
+STATES: dict[str, tuple[tuple[str, ...], str]] = {
+    "nothing": ((), "accepted"),
+    "one reason": (("odd",), "warning (document_invalid: odd)"),
+    "hundreds of reasons": (("odd",) * 300, "warning (document_invalid: odd, and 299 more)"),
+}
+
+
+@pytest.mark.parametrize(("details", "text"), STATES.values(), ids=STATES)
+def test_a_state_tells_its_first_reason(details: tuple[str, ...], text: str) -> None:
+    assert UPSTREAMS.row(upstream_with(*details))[-1] == text

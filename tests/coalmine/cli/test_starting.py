@@ -30,8 +30,9 @@ def test_help_imports_nothing_heavy() -> None:
     assert "canary" in ended.stdout
 
 
-def test_the_module_runs_as_the_program() -> None:
-    ended = subprocess.run([sys.executable, "-m", "coalmine", "version"], capture_output=True, text=True, check=False)
+@pytest.mark.parametrize("words", ["version", "--version"])
+def test_the_module_runs_as_the_program(words: str) -> None:
+    ended = subprocess.run([sys.executable, "-m", "coalmine", words], capture_output=True, text=True, check=False)
     assert ended.stdout == f"coalmine {__version__}\n"
 
 

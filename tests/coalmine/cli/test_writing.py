@@ -114,7 +114,8 @@ def test_a_refusal_tells_where_what_and_how_to_mend_it(zoo: Cli) -> None:
 
 def test_deleting_what_is_in_use_needs_force(zoo: Cli) -> None:
     refused = zoo(f"delete upstream {V1}", code=1)
-    assert "used by: routes/find-pets, routes/petstore" in refused.err
+    assert "used by routes/find-pets, routes/petstore" in refused.err
+    assert "add --force" in refused.err
     assert zoo(f"delete upstream {V1} --force").out == f"upstream {V1} deleted\n"
     assert {item["code"] for item in zoo("get problems -o json").json} == {"upstream_missing"}
 
