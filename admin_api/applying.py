@@ -6,13 +6,25 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from pydantic import BaseModel, Field
+
 from admin_api.checks import gather, make_default
 from admin_api.pages import walk
-from coalmine.catalog import Writer
-from coalmine.errors import DefinitionError, Fault
+from admin_api.problems import InUseError
+from coalmine.catalog import State, Writer, split_object
+from coalmine.errors import ConflictError, DefinitionError, Fault
 from coalmine.manifests import ConfigSet, parse_manifests
+from coalmine.model import Route
+from coalmine.model.revision import API_OWNER
 from coalmine.routing.build import DEFAULT
 from coalmine.routing.check import RouteChecker, check_virtual_service
+
+
+class TakenOver(BaseModel):
+    """An object that belongs to the set now."""
+
+    object: str
+    owner: str = Field(description="to whom it belonged before")
 
 
 def read_set(documents: list[Any]) -> ConfigSet:
@@ -26,9 +38,23 @@ def read_set(documents: list[Any]) -> ConfigSet:
     return replace(config, pointers={name: at.removeprefix(outer) for name, at in config.pointers.items()})
 
 
-def apply_set(writer: Writer, config: ConfigSet, *, remove_others: bool) -> None:
-    """Write all of ``config``; raises DefinitionError with the faults of every route, which undoes it."""
+def apply_set(
+    writer: Writer, config: ConfigSet, owner: str, *, remove_others: bool = False, prune: bool = False
+) -> list[TakenOver]:
+    """Write all of ``config`` as the set ``owner``; gives what belonged to others before.
+
+    ``prune`` removes what the set had and has no more, and leaves everything of others alone. Raises DefinitionError
+    with the faults of every route, which undoes it all.
+    """
+    state = writer.load_state()
+    wanted = _names(config)
+    taken = [TakenOver(object=name, owner=_owner(state, name)) for name in wanted if name in state.objects]
+    taken = [one for one in taken if one.owner != owner]
+    if prune:
+        _refuse_foreign(taken + _foreign_routes(state, config, owner), owner)
     _remove(writer, config, remove_others=remove_others)
+    if prune:
+        _prune(writer, state, owner, keep=set(wanted))
     for upstream in config.upstreams:
         writer.put_upstream(upstream)
     for virtual_service in config.virtual_services:
@@ -40,6 +66,62 @@ def apply_set(writer: Writer, config: ConfigSet, *, remove_others: bool) -> None
         faults += make_default(writer)
     if faults:
         raise DefinitionError(faults)
+    writer.claim(wanted, owner)
+    return taken
+
+
+def _names(config: ConfigSet) -> list[str]:
+    return [
+        *(f"upstreams/{item.name}" for item in config.upstreams),
+        *(f"virtual-services/{item.name}" for item in config.virtual_services),
+        *(f"routes/{item.name}" for item in config.routes),
+    ]
+
+
+def _owner(state: State, name: str) -> str:
+    return state.owners[name].owner if name in state.owners else API_OWNER
+
+
+def _foreign_routes(state: State, config: ConfigSet, owner: str) -> list[TakenOver]:
+    """The routes of others in virtual services that the set is to have to itself."""
+    whole = config.whole_virtual_services
+    routes = [name for name, item in state.objects.items() if isinstance(item, Route) and item.virtual_service in whole]
+    return [TakenOver(object=name, owner=_owner(state, name)) for name in routes if _owner(state, name) != owner]
+
+
+def _refuse_foreign(foreign: list[TakenOver], owner: str) -> None:
+    if not foreign:
+        return
+    named = ", ".join(sorted({f"{one.object} ({one.owner})" for one in foreign})[:5])
+    more = f" and {len(foreign) - 5} more" if len(foreign) > 5 else ""
+    hint = "apply without prune first: that takes them over and says so"
+    raise ConflictError(f"not of the set {owner}: {named}{more}", code="owned_by_other", hint=hint)
+
+
+def _prune(writer: Writer, state: State, owner: str, keep: set[str]) -> None:
+    """Remove what the set wrote once and has no more; raises InUseError where others still need it."""
+    gone = [name for name in state.objects if _owner(state, name) == owner and name not in keep]
+    for name in gone:
+        section, own = split_object(name)
+        {
+            "upstreams": writer.delete_upstream,
+            "virtual-services": writer.delete_virtual_service,
+            "routes": writer.delete_route,
+        }[section](own)
+    used = {name: found for name in gone if (found := _list_users(writer, name))}
+    if used:
+        users = sorted({user for found in used.values() for user in found})
+        hint = "change them first, or keep these in the set"
+        raise InUseError(f"{', '.join(used)} would go, and others need it: {', '.join(users[:5])}", users, hint=hint)
+
+
+def _list_users(writer: Writer, name: str) -> list[str]:
+    section, own = split_object(name)
+    if section == "upstreams":
+        return [f"routes/{route}" for route in writer.routes_using(own)]
+    if section == "routes":
+        return [f"canaries/{own}"] if writer.find_canary(own) else []
+    return [f"routes/{route.name}" for route in walk(writer.list_routes, virtual_service=own)]
 
 
 def _remove(writer: Writer, config: ConfigSet, *, remove_others: bool) -> None:

@@ -23,7 +23,7 @@ from admin_api.pages import PageBody, answer_page, slice_page
 from admin_api.parts import HasParts
 from admin_api.queries import DryRun, HasPaging
 from admin_api.representations import dump
-from admin_api.writes import API, Call, DryRunBody, foresee, publish
+from admin_api.writes import API, Call, Write, transaction
 from coalmine.catalog import Reader, Writer
 from coalmine.errors import Problem
 from coalmine.model import Canary, Definitions, Destination, HeaderMatch, Name, Sticky
@@ -162,14 +162,14 @@ def show_canary(definitions: Definitions, canary: Canary) -> dict[str, Any]:
 
 def _step(call: Call, make_plan: Planner, *, created: bool = False, upstream: str | None = None) -> Response:
     """Carry out a plan after which there is a canary."""
-    with call.parts.catalog.write() as writer:
-        plan, would = _carry_out(call, writer, make_plan, upstream)
+    with transaction(call, "canary") as write:
+        plan, shown = _carry_out(write, make_plan, upstream)
     assert plan.put_canary is not None
     if call.dry_run:
-        return answer(call.request, would.model_dump(mode="json"))
-    publish(call.parts, wake=False)
-    status, headers = (201, {"location": f"{API}/canaries/{plan.put_canary.name}"}) if created else (200, None)
-    return answer(call.request, would.object, definition=dump(plan.put_canary), status=status, headers=headers)
+        return answer(call.request, write.would().model_dump(mode="json"), headers=write.headers())
+    status, extra = (201, {"location": f"{API}/canaries/{plan.put_canary.name}"}) if created else (200, {})
+    headers = write.headers() | extra
+    return answer(call.request, shown, definition=dump(plan.put_canary), status=status, headers=headers)
 
 
 def _end(call: Call, reference: str, make_plan: Planner) -> Response:
@@ -179,18 +179,20 @@ def _end(call: Call, reference: str, make_plan: Planner) -> Response:
         _check_unchanged(call, find_canary(definitions, canaries, reference))
         return make_plan(definitions, canaries)
 
-    with call.parts.catalog.write() as writer:
-        plan, would = _carry_out(call, writer, plan_unless_changed, None)
-    if not call.dry_run:
-        publish(call.parts, wake=False)
-    end = CanaryEnd(dry_run=call.dry_run, summary=plan.summary, changes=would.changes, problems=would.problems)
-    return answer(call.request, end.model_dump(mode="json"))
+    with transaction(call, "canary") as write:
+        plan, _ = _carry_out(write, plan_unless_changed, None)
+    changes = write.definition_changes()
+    end = CanaryEnd(dry_run=call.dry_run, summary=plan.summary, changes=changes, problems=write.problems)
+    return answer(call.request, end.model_dump(mode="json"), headers=write.headers())
 
 
-def _carry_out(call: Call, writer: Writer, make_plan: Planner, upstream: str | None) -> tuple[CanaryPlan, DryRunBody]:
-    """Write what ``make_plan`` plans; ``upstream`` is that of the new version, whose functions nobody may use yet."""
-    before = writer.load_definitions()
-    plan = make_plan(_with_functions(before, writer, upstream), writer.list_canaries())
+def _carry_out(write: Write, make_plan: Planner, upstream: str | None) -> tuple[CanaryPlan, dict[str, Any] | None]:
+    """Write what ``make_plan`` plans, and show the canary that it leaves, if any.
+
+    ``upstream`` is that of the new version, whose functions nobody may use yet.
+    """
+    writer = write.writer
+    plan = make_plan(_with_functions(write.before, writer, upstream), writer.list_canaries())
     for route in plan.put_routes:
         writer.put_route(route)
     for name in plan.delete_routes:
@@ -199,10 +201,9 @@ def _carry_out(call: Call, writer: Writer, make_plan: Planner, upstream: str | N
         writer.put_canary(plan.put_canary)
     if plan.delete_canary is not None:
         writer.delete_canary(plan.delete_canary)
-    would = foresee(writer, before, lambda served: _show_planned(writer, plan))
-    if call.dry_run:
-        writer.rollback()
-    return plan, would
+    shown = _show_planned(writer, plan)
+    write.summary, write.show = f"canary: {plan.summary}", lambda served: shown
+    return plan, shown
 
 
 def _show_planned(writer: Writer, plan: CanaryPlan) -> dict[str, Any] | None:

@@ -1,17 +1,16 @@
-"""What differs between two sets of definitions, object by object and key by key. This file performs no I/O."""
+"""What differs, object by object and key by key. This file performs no I/O."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Literal
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from pydantic import BaseModel, Field
 
-from admin_api.representations import dump
-from coalmine.model import Definition, Definitions
 from coalmine.model.faults import join_pointer
+from coalmine.model.revision import Action, ObjectChange
 
-Objects = Mapping[str, dict[str, Any]]  # "routes/find-pets": its JSON
+OWNER = "/status/owner"
 
 
 class KeyChange(BaseModel):
@@ -24,31 +23,49 @@ class KeyChange(BaseModel):
 
 class Change(BaseModel):
     object: str = Field(description="such as routes/find-pets")
-    action: Literal["add", "change", "remove"]
+    action: Action
+    owner: str = Field(description="the set of files that it belongs to, or `api`; of a removed one, belonged to")
     keys: list[KeyChange] = Field(default_factory=list)
 
 
-def list_objects(definitions: Definitions) -> dict[str, dict[str, Any]]:
-    kinds: tuple[tuple[str, Iterable[Definition]], ...] = (
-        ("upstreams", definitions.upstreams),
-        ("virtual-services", definitions.virtual_services),
-        ("routes", definitions.routes),
-    )
-    return {f"{kind}/{getattr(item, 'name')}": dump(item) for kind, items in kinds for item in items}  # noqa: B009
+class WholeChange(Change):
+    """With what was added or removed."""
+
+    before: dict[str, Any] | None = None
+    after: dict[str, Any] | None = None
 
 
-def diff(before: Objects, after: Objects) -> list[Change]:
-    """In the order of ``after``; what is removed comes last."""
-    changes = [_compare(name, before.get(name), value) for name, value in after.items()]
-    removed = [Change(object=name, action="remove") for name in before if name not in after]
-    return [change for change in changes if change] + removed
+def tell(changes: Iterable[ObjectChange]) -> list[Change]:
+    return [Change(object=one.object, action=one.action, owner=one.owner, keys=list_keys(one)) for one in changes]
 
 
-def _compare(name: str, before: dict[str, Any] | None, after: dict[str, Any]) -> Change | None:
-    if before is None:
-        return Change(object=name, action="add")
-    keys = list(diff_values(before, after))
-    return Change(object=name, action="change", keys=keys) if keys else None
+def tell_definition(change: Change) -> Change:
+    """Without the key that says that the owner is another one."""
+    return change.model_copy(update={"keys": [key for key in change.keys if key.pointer != OWNER]})
+
+
+def tell_whole(changes: Iterable[ObjectChange]) -> list[WholeChange]:
+    return [
+        WholeChange(
+            object=one.object,
+            action=one.action,
+            owner=one.owner,
+            keys=list_keys(one),
+            before=one.before if one.after is None else None,
+            after=one.after if one.before is None else None,
+        )
+        for one in changes
+    ]
+
+
+def list_keys(change: ObjectChange) -> list[KeyChange]:
+    """The keys of a changed object, and its owner where that is another one."""
+    if change.before is None or change.after is None:
+        return []
+    keys = list(diff_values(change.before, change.after))
+    if change.owner_before != change.owner_after:
+        keys.append(KeyChange(pointer=OWNER, before=change.owner_before, after=change.owner_after))
+    return keys
 
 
 def diff_values(before: Any, after: Any, steps: tuple[int | str, ...] = ()) -> Iterator[KeyChange]:

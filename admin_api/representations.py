@@ -13,9 +13,10 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from admin_api.served import Served, State, judge
-from coalmine.catalog import Reader
+from coalmine.catalog import Owned, Reader
 from coalmine.errors import Problem
 from coalmine.model import Definition, DiscoveryState, Route, Upstream, VirtualService
+from coalmine.model.revision import API_OWNER
 
 
 class Status(BaseModel):
@@ -23,6 +24,8 @@ class Status(BaseModel):
 
     state: State
     problems: list[Problem] = Field(default_factory=list)
+    owner: str = Field(API_OWNER, description="the set of files that wrote it, or `api`")
+    drifted: bool = Field(False, description="it is not as its set wrote it last")
 
 
 class UpstreamStatus(Status):
@@ -62,7 +65,8 @@ def dump_short(definition: Definition) -> dict[str, Any]:
     return definition.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
 
 
-def show(definition: Definition, status: Status) -> dict[str, Any]:
+def show(definition: Definition, status: Status, owned: Owned) -> dict[str, Any]:
+    status.owner, status.drifted = owned.owner, owned.drifted
     return dump(definition) | {"status": status.model_dump(mode="json")}
 
 
@@ -79,13 +83,14 @@ def show_upstream(upstream: Upstream, reader: Reader, served: Served) -> dict[st
         functions=report.functions if report else 0,
         last_success_at=report.last_success_at if report else None,
     )
-    return show(upstream, status)
+    return show(upstream, status, reader.owners.find(f"upstreams/{upstream.name}"))
 
 
 def show_virtual_service(item: VirtualService, reader: Reader, served: Served) -> dict[str, Any]:
     problems = served.find_problems(f"virtual-services/{item.name}")
     routes = reader.list_routes(virtual_service=item.name, limit=1).total
-    return show(item, VirtualServiceStatus(state=judge(problems), problems=problems, routes=routes))
+    status = VirtualServiceStatus(state=judge(problems), problems=problems, routes=routes)
+    return show(item, status, reader.owners.find(f"virtual-services/{item.name}"))
 
 
 def show_route(route: Route, reader: Reader, served: Served) -> dict[str, Any]:
@@ -96,7 +101,7 @@ def show_route(route: Route, reader: Reader, served: Served) -> dict[str, Any]:
         order=served.find_order(route.name),
         shadowed_by=served.shadowed_by.get(route.name),
     )
-    return show(route, status)
+    return show(route, status, reader.owners.find(f"routes/{route.name}"))
 
 
 def show_problem(problem: Problem) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from admin_api import writes
+from admin_api import resources
 from admin_api.answers import answer
 from admin_api.bodies import HasBody
 from admin_api.checks import parse_route
@@ -16,8 +16,9 @@ from admin_api.pages import PageBody, answer_page, slice_page, walk
 from admin_api.parts import HasParts
 from admin_api.queries import DryRun, Force, HasPaging
 from admin_api.representations import RouteView, dump, show_route
+from admin_api.resources import Resource
 from admin_api.served import Served
-from admin_api.writes import Call, Resource
+from admin_api.writes import Call
 from coalmine.catalog import Reader, Writer
 from coalmine.model import Route
 from coalmine.routing.names import generate_name
@@ -89,7 +90,7 @@ def _place(name: str, reader: Reader, served: Served) -> tuple[str, int]:
 )
 def create_route(request: Request, parts: HasParts, body: HasBody, dry_run: DryRun = False) -> Response:
     """Create a route; a name is generated where it has none."""
-    return writes.create(ROUTES, Call(request, parts, dry_run), body.parse_object())
+    return resources.create(ROUTES, Call(request, parts, dry_run), body.parse_object())
 
 
 @router.get("/{name}", response_model=RouteView, responses=READING | NAMED)
@@ -107,7 +108,7 @@ def get_route(request: Request, parts: HasParts, name: str) -> Response:
 )
 def put_route(request: Request, parts: HasParts, name: str, body: HasBody, dry_run: DryRun = False) -> Response:
     """Create or replace; a replaced route keeps its age."""
-    return writes.replace(ROUTES, Call(request, parts, dry_run), name, body.parse_object())
+    return resources.replace(ROUTES, Call(request, parts, dry_run), name, body.parse_object())
 
 
 @router.patch(
@@ -118,7 +119,7 @@ def put_route(request: Request, parts: HasParts, name: str, body: HasBody, dry_r
 )
 def patch_route(request: Request, parts: HasParts, name: str, body: HasBody, dry_run: DryRun = False) -> Response:
     """Change by a merge patch (RFC 7396); lists, such as destinations, are replaced whole."""
-    return writes.patch(ROUTES, Call(request, parts, dry_run), name, body.parse_object())
+    return resources.patch(ROUTES, Call(request, parts, dry_run), name, body.parse_object())
 
 
 @router.delete("/{name}", status_code=204, responses=NAMED | problems("precondition_failed", "in_use"))
@@ -126,4 +127,4 @@ def delete_route(
     request: Request, parts: HasParts, name: str, force: Force = False, dry_run: DryRun = False
 ) -> Response:
     """Delete, unless a canary is under way on it."""
-    return writes.delete(ROUTES, Call(request, parts, dry_run), name, force=force)
+    return resources.delete(ROUTES, Call(request, parts, dry_run), name, force=force)

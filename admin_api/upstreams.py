@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from admin_api import functions, writes
+from admin_api import functions, resources
 from admin_api.answers import answer
 from admin_api.bodies import HasBody
 from admin_api.documented import NAMED, READING, WRITING, problems, takes
@@ -15,7 +15,8 @@ from admin_api.pages import PageBody, answer_page
 from admin_api.parts import HasParts
 from admin_api.queries import DryRun, Force, HasPaging
 from admin_api.representations import UpstreamView, dump, show_upstream
-from admin_api.writes import Call, Resource
+from admin_api.resources import Resource
+from admin_api.writes import API, Call
 from coalmine.catalog import Reader
 from coalmine.errors import CoalmineError
 from coalmine.model import Function, ProbeReport, Upstream
@@ -65,7 +66,7 @@ def list_upstreams(
 )
 def create_upstream(request: Request, parts: HasParts, body: HasBody, dry_run: DryRun = False) -> Response:
     """Create an upstream; its document is looked for at once."""
-    return writes.create(UPSTREAMS, Call(request, parts, dry_run), body.parse_object())
+    return resources.create(UPSTREAMS, Call(request, parts, dry_run), body.parse_object())
 
 
 @router.get("/{name}", response_model=UpstreamView, responses=READING | NAMED)
@@ -83,7 +84,7 @@ def get_upstream(request: Request, parts: HasParts, name: str) -> Response:
 )
 def put_upstream(request: Request, parts: HasParts, name: str, body: HasBody, dry_run: DryRun = False) -> Response:
     """Create or replace; the name in the body may be left out."""
-    return writes.replace(UPSTREAMS, Call(request, parts, dry_run), name, body.parse_object())
+    return resources.replace(UPSTREAMS, Call(request, parts, dry_run), name, body.parse_object())
 
 
 @router.patch(
@@ -94,7 +95,7 @@ def put_upstream(request: Request, parts: HasParts, name: str, body: HasBody, dr
 )
 def patch_upstream(request: Request, parts: HasParts, name: str, body: HasBody, dry_run: DryRun = False) -> Response:
     """Change by a merge patch (RFC 7396)."""
-    return writes.patch(UPSTREAMS, Call(request, parts, dry_run), name, body.parse_object())
+    return resources.patch(UPSTREAMS, Call(request, parts, dry_run), name, body.parse_object())
 
 
 @router.delete("/{name}", status_code=204, responses=NAMED | problems("precondition_failed", "in_use"))
@@ -102,7 +103,7 @@ def delete_upstream(
     request: Request, parts: HasParts, name: str, force: Force = False, dry_run: DryRun = False
 ) -> Response:
     """Delete with its functions, unless routes use it."""
-    return writes.delete(UPSTREAMS, Call(request, parts, dry_run), name, force=force)
+    return resources.delete(UPSTREAMS, Call(request, parts, dry_run), name, force=force)
 
 
 @router.get("/{name}/functions", response_model=PageBody[Function], responses=READING | NAMED)
@@ -127,7 +128,7 @@ def probe_upstream(request: Request, parts: HasParts, name: str) -> Response:
     try:
         report = parts.prober.probe(name)
     except TimeoutError:
-        hint = f"look at {writes.API}/upstreams/{name}/report later"
+        hint = f"look at {API}/upstreams/{name}/report later"
         raise CoalmineError("the probe is not finished yet", code="overloaded", hint=hint) from None
     return answer(request, show_report(report))
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from admin_api import writes
+from admin_api import resources
 from admin_api.answers import answer
 from admin_api.bodies import HasBody
 from admin_api.documented import NAMED, READING, WRITING, problems, takes
@@ -16,7 +16,8 @@ from admin_api.pages import PageBody, answer_page, walk
 from admin_api.parts import HasParts
 from admin_api.queries import DryRun, Force, HasPaging
 from admin_api.representations import VirtualServiceView, dump, show_virtual_service
-from admin_api.writes import Call, Resource
+from admin_api.resources import Resource
+from admin_api.writes import Call
 from coalmine.catalog import Reader, Writer
 from coalmine.errors import DefinitionError
 from coalmine.model import Definitions, VirtualService
@@ -72,7 +73,7 @@ def list_virtual_services(
     openapi_extra=takes(VirtualService),
 )
 def create_virtual_service(request: Request, parts: HasParts, body: HasBody, dry_run: DryRun = False) -> Response:
-    return writes.create(VIRTUAL_SERVICES, Call(request, parts, dry_run), body.parse_object())
+    return resources.create(VIRTUAL_SERVICES, Call(request, parts, dry_run), body.parse_object())
 
 
 @router.get("/{name}", response_model=VirtualServiceView, responses=READING | NAMED)
@@ -93,7 +94,7 @@ def put_virtual_service(
     request: Request, parts: HasParts, name: str, body: HasBody, dry_run: DryRun = False
 ) -> Response:
     """Create or replace; the name in the body may be left out."""
-    return writes.replace(VIRTUAL_SERVICES, Call(request, parts, dry_run), name, body.parse_object())
+    return resources.replace(VIRTUAL_SERVICES, Call(request, parts, dry_run), name, body.parse_object())
 
 
 @router.patch(
@@ -106,7 +107,7 @@ def patch_virtual_service(
     request: Request, parts: HasParts, name: str, body: HasBody, dry_run: DryRun = False
 ) -> Response:
     """Change by a merge patch (RFC 7396)."""
-    return writes.patch(VIRTUAL_SERVICES, Call(request, parts, dry_run), name, body.parse_object())
+    return resources.patch(VIRTUAL_SERVICES, Call(request, parts, dry_run), name, body.parse_object())
 
 
 @router.delete("/{name}", status_code=204, responses=NAMED | problems("precondition_failed", "in_use"))
@@ -114,7 +115,7 @@ def delete_virtual_service(
     request: Request, parts: HasParts, name: str, force: Force = False, dry_run: DryRun = False
 ) -> Response:
     """Delete, unless it has routes."""
-    return writes.delete(VIRTUAL_SERVICES, Call(request, parts, dry_run), name, force=force)
+    return resources.delete(VIRTUAL_SERVICES, Call(request, parts, dry_run), name, force=force)
 
 
 @router.get("/{name}/openapi.json", response_model=dict[str, Any], responses=READING | NAMED)

@@ -1,52 +1,35 @@
-"""How a definition is written: one transaction, then published, then answered.
+"""How anything is written: one transaction, one revision, then published, then answered.
 
 Rule 1: preconditions, checks and the write see one state, that of the transaction.
 Rule 2: a fault found anywhere raises, and the transaction is gone: nothing is half done.
-Rule 3: the answer is sent after ``feed.publish()``: the local engines serve the write when its author hears of it.
-Rule 4: a dry run does all of it but the commit.
+Rule 3: what was changed is one revision, written in the same transaction; handlers do not know of it.
+Rule 4: the answer is sent after ``feed.publish()``: the local engines serve the write when its author hears of it.
+Rule 5: a dry run does all of it but the commit.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from typing import Any, Generic, TypeVar
+from dataclasses import dataclass, field
+from typing import Any
 
 from fastapi import Request
 from pydantic import BaseModel
-from starlette.responses import Response
 
-from admin_api.answers import answer
-from admin_api.differences import Change, diff, list_objects
-from admin_api.etags import check_if_match, check_if_none_match, hash_definition
+from admin_api.actors import find_actor
+from admin_api.differences import Change, tell, tell_definition
+from admin_api.effects import find_effect, find_new_problems
 from admin_api.parts import Parts
-from admin_api.patch import merge_patch
-from admin_api.problems import InUseError
-from admin_api.representations import dump
 from admin_api.served import Served, index_snapshot
-from coalmine.catalog import Reader, Writer
-from coalmine.errors import ConflictError, DefinitionError, Fault, Problem
-from coalmine.model import Definition, Definitions
-from coalmine.routing.build import build_snapshot
+from coalmine.catalog import Writer
+from coalmine.errors import Problem
+from coalmine.model import Definitions
+from coalmine.model.revision import ObjectChange, Signature
 
-D = TypeVar("D", bound=Definition)
 API = "/api/v1"
-
-
-@dataclass(frozen=True, slots=True)
-class Resource(Generic[D]):
-    """One kind of definition, as writing and showing it needs to know it."""
-
-    plural: str  # in paths, and in the `where` of problems
-    get: Callable[[Reader, str], D]
-    find: Callable[[Reader, str], D | None]
-    put: Callable[[Writer, D], bool]
-    delete: Callable[[Writer, str], bool]
-    parse: Callable[[Writer, dict[str, Any]], D]  # raises DefinitionError with every fault
-    show: Callable[[D, Reader, Served], dict[str, Any]]
-    used_by: Callable[[Reader, str], list[str]]
-    wakes_prober: bool = False
+_NAMED_IN_HEADER = 20  # drifted objects; a header has to stay short
+_CANARIES = "canaries/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,120 +53,73 @@ class DryRunBody(BaseModel):
     changes: list[Change]
 
 
-def create(resource: Resource[D], call: Call, body: dict[str, Any]) -> Response:
-    with _transaction(call) as transaction:
-        writer = transaction.writer
-        item = resource.parse(writer, body)
-        if resource.find(writer, name_of(item)) is not None:
-            hint = f"PUT {API}/{resource.plural}/{name_of(item)} replaces it"
-            raise ConflictError(f"{resource.plural}/{name_of(item)} exists already", hint=hint)
-        resource.put(writer, item)
-        transaction.note(resource, item)
-    return transaction.finish(resource, item, created=True)
+@dataclass(slots=True)
+class Write:
+    """A write under way. Its handler says in ``summary`` what it does; the rest is known when the block has ended."""
 
+    call: Call
+    writer: Writer
+    before: Definitions
+    summary: str
+    owner: str | None = None  # the set of files that is written; its own changes are no drift
+    show: Callable[[Served], dict[str, Any] | None] = lambda served: None  # what a dry run shows
+    object: dict[str, Any] | None = None
+    revision: int | None = None
+    changes: list[Change] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    drifted: dict[str, str] = field(default_factory=dict)  # changed by this write: the set it belongs to, by object
 
-def replace(resource: Resource[D], call: Call, name: str, body: dict[str, Any]) -> Response:
-    with _transaction(call) as transaction:
-        check_conditions(call, resource.find(transaction.writer, name))
-        item = resource.parse(transaction.writer, {"name": name, **body})
-        check_agreement(item, name)
-        created = resource.put(transaction.writer, item)
-        transaction.note(resource, item)
-    return transaction.finish(resource, item, created=created)
+    def headers(self) -> dict[str, str]:
+        """What every answer to a write tells beside its body."""
+        told = {} if self.revision is None else {"coalmine-revision": str(self.revision)}
+        if self.drifted:
+            named = [f"{name} ({owner})" for name, owner in list(self.drifted.items())[:_NAMED_IN_HEADER]]
+            told["coalmine-drifted"] = ", ".join(named)
+        return told
 
+    def would(self) -> DryRunBody:
+        return DryRunBody(object=self.object, problems=self.problems, changes=self.definition_changes())
 
-def patch(resource: Resource[D], call: Call, name: str, change: dict[str, Any]) -> Response:
-    with _transaction(call) as transaction:
-        current = resource.get(transaction.writer, name)
-        check_conditions(call, current)
-        item = resource.parse(transaction.writer, merge_patch(dump(current), change))
-        check_agreement(item, name)
-        resource.put(transaction.writer, item)
-        transaction.note(resource, item)
-    return transaction.finish(resource, item, created=False)
+    def definition_changes(self) -> list[Change]:
+        """Without canaries and owners, which are told by themselves."""
+        told = [tell_definition(change) for change in self.changes if not change.object.startswith(_CANARIES)]
+        return [change for change in told if change.keys or change.action != "change"]
 
-
-def delete(resource: Resource[D], call: Call, name: str, *, force: bool) -> Response:
-    with _transaction(call) as transaction:
-        check_conditions(call, resource.get(transaction.writer, name))
-        used_by = resource.used_by(transaction.writer, name)
-        if used_by and not force:
-            listed = ", ".join(used_by[:5]) + (f" and {len(used_by) - 5} more" if len(used_by) > 5 else "")
-            hint = "delete them first, or add ?force=true: they keep their place and answer with a problem"
-            raise InUseError(f"{resource.plural}/{name} is used by {listed}", used_by, hint=hint)
-        resource.delete(transaction.writer, name)
-        transaction.note(resource, None)
-    return transaction.finish(resource, None, created=False)
-
-
-def name_of(item: Definition) -> str:
-    return str(getattr(item, "name"))  # noqa: B009  every definition that is written has one
-
-
-def check_conditions(call: Call, current: Definition | None) -> None:
-    found = None if current is None else hash_definition(dump(current))
-    check_if_match(call.header("if-match"), found)
-    check_if_none_match(call.header("if-none-match"), found)
-
-
-def check_agreement(item: Definition, name: str) -> None:
-    if name_of(item) != name:
-        hint = "leave name out; to rename, create the new one and delete the old one"
-        detail = f"the body names {name_of(item)!r}, the address {name!r}"
-        raise DefinitionError([Fault("/name", "invalid_value", detail, hint)])
-
-
-class _Transaction:
-    """A write under way; what a dry run tells is noted before it is rolled back."""
-
-    def __init__(self, call: Call, writer: Writer) -> None:
-        self.writer = writer
-        self._call = call
-        self._before: Definitions | None = writer.load_definitions() if call.dry_run else None
-        self._would: DryRunBody | None = None
-
-    def note(self, resource: Resource[D], item: D | None) -> None:
-        if self._before is not None:
-            self._would = foresee(
-                self.writer,
-                self._before,
-                lambda served: None if item is None else resource.show(item, self.writer, served),
-            )
+    def close(self) -> None:
+        """Find out what was done; make it a revision, or take it back."""
+        changed = self.writer.list_changes().objects
+        build = self.call.parts.feed.build
+        before, after = build(self.before), build(self.writer.load_definitions())
+        self.changes, self.problems = tell(changed), find_new_problems(before, after)
+        self.drifted = self._find_drifted(changed)
+        if self.call.dry_run:
+            self.object = self.show(index_snapshot(after))
             self.writer.rollback()
+        else:
+            effect = find_effect(changed, before, after)
+            at, actor = self.call.parts.now(), find_actor(self.call.request)
+            self.revision = self.writer.record(Signature(actor=actor, at=at, summary=self.summary, effect=effect))
 
-    def finish(self, resource: Resource[D], item: D | None, *, created: bool) -> Response:
-        call = self._call
-        if self._would is not None:
-            return answer(call.request, self._would.model_dump(mode="json"))
-        publish(call.parts, wake=resource.wakes_prober)
-        if item is None:
-            return Response(status_code=204)
-        with call.parts.catalog.read() as reader:
-            value = resource.show(item, reader, call.parts.served())
-        headers = {"location": f"{API}/{resource.plural}/{name_of(item)}"} if created else None
-        return answer(call.request, value, definition=dump(item), status=201 if created else 200, headers=headers)
+    def _find_drifted(self, changed: tuple[ObjectChange, ...]) -> dict[str, str]:
+        """What belongs to a set and is not as the set wrote it any more."""
+        found: dict[str, str] = {}
+        for change in changed:
+            owned = change.ownership_before if change.after is None else change.ownership_after
+            if owned is None or owned.owner == self.owner:
+                continue
+            if change.after is None or self.writer.owners.find(change.object).drifted:
+                found[change.object] = owned.owner
+        return found
 
 
 @contextmanager
-def _transaction(call: Call) -> Iterator[_Transaction]:
+def transaction(call: Call, summary: str, *, owner: str | None = None, wake: bool = False) -> Iterator[Write]:
+    """Everything in the block is one write; when the block has ended it is served. ``wake``: upstreams may be new."""
     with call.parts.catalog.write() as writer:
-        yield _Transaction(call, writer)
-
-
-def publish(parts: Parts, *, wake: bool) -> None:
-    parts.feed.publish()
-    if wake:
-        parts.prober.wake()
-
-
-def foresee(writer: Writer, before: Definitions, show: Callable[[Served], dict[str, Any] | None]) -> DryRunBody:
-    """What the open transaction of ``writer`` would change, and which problems it would bring."""
-    after = writer.load_definitions()
-    snapshot = build_snapshot(after)
-    known = set(map(str, map(asdict, build_snapshot(before).problems)))
-    shown = show(index_snapshot(snapshot))
-    return DryRunBody(
-        object=shown,
-        problems=[problem for problem in snapshot.problems if str(asdict(problem)) not in known],
-        changes=diff(list_objects(before), list_objects(after)),
-    )
+        write = Write(call, writer, writer.load_definitions(), summary, owner)
+        yield write
+        write.close()
+    if not call.dry_run:
+        call.parts.feed.publish()
+        if wake:
+            call.parts.prober.wake()

@@ -154,6 +154,7 @@ _TABLE: tuple[Code, ...] = (
     Code("method_not_allowed", 405, "The path does not take this method"),
     Code("already_exists", 409, "The name is taken"),
     Code("in_use", 409, "Other objects refer to this one"),
+    Code("owned_by_other", 409, "Objects belong to another set of files"),
     Code("canary_conflict", 409, "The canary is not in a state that allows this"),
     Code("precondition_failed", 412, "The object has changed since it was read"),
     Code("invalid_definition", 422, "The definition is wrong"),

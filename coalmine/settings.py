@@ -41,6 +41,7 @@ SETTINGS: tuple[Setting, ...] = (
         "sqlite:///coalmine.db",
         "the catalog, a SQLite URL (relative: sqlite:///name.db, absolute: sqlite:////path)",
     ),
+    Setting("revisions", 200, "how many revisions are kept, for looking back and for rollback"),
     Setting("workers", 0, "proxy processes; 0 is one per core"),
     Setting(
         "admin_token",
@@ -79,6 +80,7 @@ class Settings:
     proxy: str = "127.0.0.1:8080"
     admin: str = "127.0.0.1:8081"
     database: str = "sqlite:///coalmine.db"
+    revisions: int = 200
     workers: int = 0
     admin_token: str | None = None
     admin_hosts: str = ""

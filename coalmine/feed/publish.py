@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from coalmine.feed.snapshot_file import write_snapshot_file
 from coalmine.feed.stats import Stats, merge_stats
 from coalmine.model import Definitions
-from coalmine.routing.build import build_snapshot
+from coalmine.routing.remembered import RememberedBuild
 from coalmine.routing.snapshot import EMPTY, Snapshot, dump_snapshot
 
 if TYPE_CHECKING:
@@ -41,13 +41,13 @@ class SnapshotFeed:
         *,
         snapshot_file: Path | None = None,
         server: FeedServer | None = None,
-        build: Build = build_snapshot,
+        build: Build | None = None,
     ) -> None:
         self.current: Snapshot = EMPTY
         self.published = False
         self.file_error: str | None = None  # why the last snapshot is not on disk
         self._load = load
-        self._build = build
+        self.build: Build = build or RememberedBuild()  # what the catalog holds, as it would be published
         self._file = snapshot_file
         self._server = server
         self._subscribers: list[Subscriber] = []
@@ -81,7 +81,7 @@ class SnapshotFeed:
                 self._turn.notify_all()
 
     def _publish_once(self) -> Snapshot:
-        snapshot = self._build(self._load())
+        snapshot = self.build(self._load())
         equal = self.published and snapshot.version == self.current.version
         if equal and self.file_error is None:
             return self.current

@@ -157,7 +157,7 @@ def open_catalog(orders: Orders) -> Catalog:
     import discovery.worker  # noqa: F401
     from coalmine.catalog import Catalog
 
-    catalog = Catalog(orders.settings.database)
+    catalog = Catalog(orders.settings.database, revisions=orders.settings.revisions)
     catalog.migrate()
     return catalog
 

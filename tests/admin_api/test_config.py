@@ -63,7 +63,7 @@ def test_a_dump_in_yaml_is_read_back(api: Api) -> None:
 def test_put_removes_what_the_body_has_not(api: Api) -> None:
     api.put(CONFIG, SHOP)
     changes = api.put(CONFIG, {**SHOP, "routes": [PLAIN]}).json()["changes"]
-    assert changes == [{"object": "routes/hello", "action": "remove", "keys": []}]
+    assert changes == [{"object": "routes/hello", "action": "remove", "owner": "apply", "keys": []}]
     assert api.put(CONFIG, {"routes": []}).status_code == 200
     assert counts(api) == [0, 0, 0]
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from admin_api.differences import diff, diff_values
+from admin_api.differences import diff_values, tell, tell_whole
+from coalmine.model.revision import ObjectChange, Ownership
 
 
 def pointers(before: object, after: object) -> list[tuple[str, object, object]]:
@@ -19,11 +20,27 @@ def test_lists_of_different_length_are_one_change() -> None:
     assert pointers({"a": [1]}, {"a": [1, 2]}) == [("/a", [1], [1, 2])]
 
 
-def test_objects_are_added_changed_removed_or_left_out() -> None:
-    before = {"routes/a": {"x": 1}, "routes/b": {"x": 1}, "routes/c": {"x": 1}}
-    after = {"routes/a": {"x": 2}, "routes/b": {"x": 1}, "routes/d": {"x": 1}}
-    assert [(change.object, change.action) for change in diff(before, after)] == [
-        ("routes/a", "change"),
-        ("routes/d", "add"),
-        ("routes/c", "remove"),
+def test_an_owner_that_changed_is_a_key_of_its_own() -> None:
+    change = ObjectChange(
+        object="routes/a", before={"x": 1}, after={"x": 2}, ownership_after=Ownership(owner="shop", seal="0")
+    )
+    (told,) = tell([change])
+    assert (told.action, told.owner) == ("change", "shop")
+    assert [(key.pointer, key.before, key.after) for key in told.keys] == [
+        ("/x", 1, 2),
+        ("/status/owner", "api", "shop"),
     ]
+
+
+def test_what_was_added_or_removed_is_told_whole() -> None:
+    owned = Ownership(owner="shop", seal="0")
+    added, removed, changed = tell_whole(
+        [
+            ObjectChange(object="routes/a", after={"x": 1}),
+            ObjectChange(object="routes/b", before={"x": 2}, ownership_before=owned),
+            ObjectChange(object="routes/c", before={"x": 2}, after={"x": 3}),
+        ]
+    )
+    assert (added.action, added.before, added.after, added.owner) == ("add", None, {"x": 1}, "api")
+    assert (removed.action, removed.before, removed.after, removed.owner) == ("remove", {"x": 2}, None, "shop")
+    assert (changed.before, changed.after, len(changed.keys)) == (None, None, 1)

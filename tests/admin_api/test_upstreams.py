@@ -24,6 +24,8 @@ def test_post_creates_and_says_where(api: Api) -> None:
     assert answer.json()["status"] == {
         "state": "accepted",
         "problems": [],
+        "owner": "api",
+        "drifted": False,
         "discovery": "pending",
         "functions": 0,
         "last_success_at": None,
@@ -171,7 +173,7 @@ def test_the_changes_of_a_dry_run_go_key_by_key(api: Api) -> None:
     api.post(UPSTREAMS, PETS)
     changes = api.put(f"{URL}?dry_run=true", {"endpoints": OTHER}).json()["changes"]
     keys = [{"pointer": "/endpoints/0", "before": PETS["endpoints"][0], "after": OTHER[0]}]
-    assert changes == [{"object": "upstreams/pets", "action": "change", "keys": keys}]
+    assert changes == [{"object": "upstreams/pets", "action": "change", "owner": "api", "keys": keys}]
 
 
 def test_probing_asks_discovery_now(petstore: Api) -> None:

@@ -23,7 +23,8 @@ def route(path: dict[str, str], function: str, **more: Any) -> dict[str, Any]:
 
 def test_create_read_change_delete(api: Api) -> None:
     assert api.post(URL, {"name": "shop", "domains": ["Shop.Example"]}).json()["domains"] == ["shop.example"]
-    assert api.get(f"{URL}/shop").json()["status"] == {"state": "accepted", "problems": [], "routes": 0}
+    status = {"state": "accepted", "problems": [], "owner": "api", "drifted": False, "routes": 0}
+    assert api.get(f"{URL}/shop").json()["status"] == status
     assert api.patch(f"{URL}/shop", {"domains": ["*.example"]}).json()["domains"] == ["*.example"]
     assert api.delete(f"{URL}/shop").status_code == 204
 

@@ -1,0 +1,117 @@
+"""Create, replace, patch and delete one definition of any kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from starlette.responses import Response
+
+from admin_api.answers import answer
+from admin_api.etags import check_if_match, check_if_none_match, hash_definition
+from admin_api.patch import merge_patch
+from admin_api.problems import InUseError
+from admin_api.representations import dump
+from admin_api.served import Served
+from admin_api.writes import API, Call, Write, transaction
+from coalmine.catalog import Reader, Writer
+from coalmine.errors import ConflictError, DefinitionError, Fault
+from coalmine.model import Definition
+
+D = TypeVar("D", bound=Definition)
+
+
+@dataclass(frozen=True, slots=True)
+class Resource(Generic[D]):
+    """One kind of definition, as writing and showing it needs to know it."""
+
+    plural: str  # in paths, and in the `where` of problems
+    get: Callable[[Reader, str], D]
+    find: Callable[[Reader, str], D | None]
+    put: Callable[[Writer, D], bool]
+    delete: Callable[[Writer, str], bool]
+    parse: Callable[[Writer, dict[str, Any]], D]  # raises DefinitionError with every fault
+    show: Callable[[D, Reader, Served], dict[str, Any]]
+    used_by: Callable[[Reader, str], list[str]]
+    wakes_prober: bool = False
+
+
+def create(resource: Resource[D], call: Call, body: dict[str, Any]) -> Response:
+    with transaction(call, f"create {resource.plural}", wake=resource.wakes_prober) as write:
+        item = resource.parse(write.writer, body)
+        if resource.find(write.writer, name_of(item)) is not None:
+            hint = f"PUT {API}/{resource.plural}/{name_of(item)} replaces it"
+            raise ConflictError(f"{resource.plural}/{name_of(item)} exists already", hint=hint)
+        resource.put(write.writer, item)
+        write.summary = f"create {resource.plural}/{name_of(item)}"
+        write.show = _shown(resource, write, item)
+    return _answer(resource, write, item, created=True)
+
+
+def replace(resource: Resource[D], call: Call, name: str, body: dict[str, Any]) -> Response:
+    with transaction(call, f"replace {resource.plural}/{name}", wake=resource.wakes_prober) as write:
+        check_conditions(call, resource.find(write.writer, name))
+        item = resource.parse(write.writer, {"name": name, **body})
+        check_agreement(item, name)
+        created = resource.put(write.writer, item)
+        if created:
+            write.summary = f"create {resource.plural}/{name}"
+        write.show = _shown(resource, write, item)
+    return _answer(resource, write, item, created=created)
+
+
+def patch(resource: Resource[D], call: Call, name: str, change: dict[str, Any]) -> Response:
+    with transaction(call, f"change {resource.plural}/{name}", wake=resource.wakes_prober) as write:
+        current = resource.get(write.writer, name)
+        check_conditions(call, current)
+        item = resource.parse(write.writer, merge_patch(dump(current), change))
+        check_agreement(item, name)
+        resource.put(write.writer, item)
+        write.show = _shown(resource, write, item)
+    return _answer(resource, write, item, created=False)
+
+
+def delete(resource: Resource[D], call: Call, name: str, *, force: bool) -> Response:
+    with transaction(call, f"delete {resource.plural}/{name}", wake=resource.wakes_prober) as write:
+        check_conditions(call, resource.get(write.writer, name))
+        used_by = resource.used_by(write.writer, name)
+        if used_by and not force:
+            listed = ", ".join(used_by[:5]) + (f" and {len(used_by) - 5} more" if len(used_by) > 5 else "")
+            hint = "delete them first, or add ?force=true: they keep their place and answer with a problem"
+            raise InUseError(f"{resource.plural}/{name} is used by {listed}", used_by, hint=hint)
+        resource.delete(write.writer, name)
+    return _answer(resource, write, None, created=False)
+
+
+def name_of(item: Definition) -> str:
+    return str(getattr(item, "name"))  # noqa: B009  every definition that is written has one
+
+
+def check_conditions(call: Call, current: Definition | None) -> None:
+    found = None if current is None else hash_definition(dump(current))
+    check_if_match(call.header("if-match"), found)
+    check_if_none_match(call.header("if-none-match"), found)
+
+
+def check_agreement(item: Definition, name: str) -> None:
+    if name_of(item) != name:
+        hint = "leave name out; to rename, create the new one and delete the old one"
+        detail = f"the body names {name_of(item)!r}, the address {name!r}"
+        raise DefinitionError([Fault("/name", "invalid_value", detail, hint)])
+
+
+def _shown(resource: Resource[D], write: Write, item: D) -> Callable[[Served], dict[str, Any]]:
+    return lambda served: resource.show(item, write.writer, served)
+
+
+def _answer(resource: Resource[D], write: Write, item: D | None, *, created: bool) -> Response:
+    call = write.call
+    if call.dry_run:
+        return answer(call.request, write.would().model_dump(mode="json"), headers=write.headers())
+    if item is None:
+        return Response(status_code=204, headers=write.headers())
+    with call.parts.catalog.read() as reader:
+        value = resource.show(item, reader, call.parts.served())
+    headers = write.headers() | ({"location": f"{API}/{resource.plural}/{name_of(item)}"} if created else {})
+    return answer(call.request, value, definition=dump(item), status=201 if created else 200, headers=headers)
