@@ -57,6 +57,11 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "allow_link_local", False, "let probes and requests reach link-local addresses (cloud metadata lives there)"
     ),
+    Setting(
+        "trusted_proxies",
+        "",
+        "networks of proxies in front, comma separated; X-Forwarded-For tells the client's address when they connect",
+    ),
     Setting("max_header_bytes", 65_536, "largest request or response head the proxy accepts"),
     Setting("max_read_body_bytes", 1_048_576, "largest body the proxy reads in order to find a parameter in it"),
     Setting("header_timeout_seconds", 30.0, "longest time for a request head to arrive"),
@@ -88,6 +93,7 @@ class Settings:
     probe_timeout_seconds: float = 10.0
     max_document_bytes: int = 16 * 1024 * 1024
     allow_link_local: bool = False
+    trusted_proxies: str = ""
     max_header_bytes: int = 65_536
     max_read_body_bytes: int = 1_048_576
     header_timeout_seconds: float = 30.0
@@ -97,6 +103,11 @@ class Settings:
     max_connections: int = 10_000
     grace_seconds: float = 10.0
     access_log: bool = False
+
+    @property
+    def trusted_networks(self) -> tuple[str, ...]:
+        """The networks of ``trusted_proxies``; raises StartupError."""
+        return tuple(map(_check_network, filter(None, map(str.strip, self.trusted_proxies.split(",")))))
 
     @property
     def worker_count(self) -> int:
@@ -115,7 +126,9 @@ def read(given: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
         elif setting.variable in environ:
             values[setting.name] = _cast(setting, environ[setting.variable])
     _check(values)
-    return Settings(**values)
+    settings = Settings(**values)
+    _ = settings.trusted_networks  # refused now, and not by every worker
+    return settings
 
 
 def _cast(setting: Setting, text: str) -> Any:
@@ -130,6 +143,15 @@ def _cast(setting: Setting, text: str) -> Any:
         return float(text) if kind is float else int(text)
     except ValueError:
         raise StartupError(f"{setting.variable}={text!r} is not a number") from None
+
+
+def _check_network(text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text, strict=False))
+    except ValueError:
+        raise StartupError(
+            f"--trusted-proxies has {text!r}; it should be networks or addresses, such as 10.0.0.0/8,192.0.2.7"
+        ) from None
 
 
 def _check(values: Mapping[str, Any]) -> None:

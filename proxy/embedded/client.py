@@ -43,6 +43,7 @@ class ClientConnection(asyncio.Protocol):
         "_reader",
         "_running",
         "_source",
+        "_trusted",
         "_write_paused",
         "deadline",
         "transport",
@@ -64,6 +65,7 @@ class ClientConnection(asyncio.Protocol):
         self._half_closed = False
         self._write_paused = False
         self._source = ""
+        self._trusted = False
         self.deadline = math.inf
 
     # asyncio.Protocol
@@ -74,6 +76,7 @@ class ClientConnection(asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         self._source = peer[0] if isinstance(peer, tuple) else ""
         engine = self._engine
+        self._trusted = engine.trusted.trusts(self._source)
         if engine.admit(self):
             self.deadline = engine.clock.read() + engine.options.header_timeout_seconds
         else:
@@ -194,6 +197,11 @@ class ClientConnection(asyncio.Protocol):
             self._refuse(request)
             return False
         self._fields = request.fields
+        if self._trusted:
+            request.peer = self._source
+            request.source = self._engine.trusted.find_source(
+                self._source, request.fields.forwarded_for.decode("latin-1")
+            )
         self._begin(Exchange(self._engine, self, request))
         return True
 

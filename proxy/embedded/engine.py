@@ -17,6 +17,7 @@ from typing import Any
 
 from coalmine.routing.decision import Reply
 from coalmine.routing.snapshot import EMPTY, Snapshot
+from coalmine.routing.source import TrustedProxies
 from coalmine.routing.table import RouteTable
 from proxy.embedded.access_log import AccessLog
 from proxy.embedded.client import ClientConnection
@@ -58,6 +59,7 @@ class Engine:
         self.draw = draw
         self.clock = Clock(now)
         self.draining = False
+        self.trusted = TrustedProxies(self.options.trusted_proxies)
         self.stats_store = Stats()
         self.counters = self.stats_store.counters
         self.sweep = Sweep(self.clock, self._close_idle)

@@ -53,7 +53,7 @@ def _onward(request: Request) -> bytes:
 def _forwarded(request: Request) -> bytes:
     """Who asked, how, and through whom; what a client claims about itself is appended to or replaced."""
     fields = request.fields
-    source = request.source.encode("ascii")
+    source = (request.peer or request.source).encode("ascii")
     return b"\r\nX-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: %b\r\nVia: %b" % (
         fields.forwarded_for + b", " + source if fields.forwarded_for else source,
         request.scheme.encode("ascii"),

@@ -38,6 +38,7 @@ class EngineOptions:
     connect_timeout_seconds: float = 5.0
     max_connections: int = 10_000
     allow_link_local: bool = False
+    trusted_proxies: tuple[str, ...] = ()
     access_log: int | None = None
 
     @classmethod
@@ -51,5 +52,6 @@ class EngineOptions:
             connect_timeout_seconds=settings.connect_timeout_seconds,
             max_connections=settings.max_connections,
             allow_link_local=settings.allow_link_local,
+            trusted_proxies=settings.trusted_networks,
             access_log=1 if settings.access_log else None,
         )

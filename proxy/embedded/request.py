@@ -25,6 +25,7 @@ class Request(RequestHead):
     fields = NO_FIELDS
     authority = b""  # of Host, or of an absolute-form target
     request_id = b""
+    peer = ""  # the connection's address, where it is that of a trusted proxy and so not the source
     _pairs: Sequence[tuple[bytes, bytes]] | None = None
 
     def __init__(

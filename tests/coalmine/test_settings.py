@@ -47,6 +47,7 @@ def test_the_environment_is_cast_to_the_type_of_the_default(variable: str, text:
         ({"COALMINE_PROXY": "8080"}, "--proxy is '8080'"),
         ({"COALMINE_ADMIN": "localhost:99999"}, "host:port"),
         ({"COALMINE_ADMIN": "localhost:٣"}, "host:port"),
+        ({"COALMINE_TRUSTED_PROXIES": "10.0.0.0/8, ten"}, "--trusted-proxies has 'ten'"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(environ: dict[str, str], part: str) -> None:
@@ -91,3 +92,9 @@ def test_no_workers_given_means_one_per_core() -> None:
 def test_flags_and_variables_follow_the_name() -> None:
     row = next(row for row in SETTINGS if row.name == "max_header_bytes")
     assert (row.flag, row.variable) == ("--max-header-bytes", "COALMINE_MAX_HEADER_BYTES")
+
+
+def test_trusted_proxies_are_networks_or_addresses() -> None:
+    assert read({}, {}).trusted_networks == ()
+    settings = read({"trusted_proxies": " 10.1.2.3/8,, ::1 "}, {})
+    assert settings.trusted_networks == ("10.0.0.0/8", "::1/128")
