@@ -18,7 +18,7 @@ _CONDITIONS = (
 
 
 def compare_conditions(old: View, new: View, place: Place) -> None:
-    budget = place.walk.budget
+    budget = place.budget
     for keyword in _CONDITIONS:
         before, after = ({freeze(one, budget) for one in view.all_of(keyword)} for view in (old, new))
         _tell(keyword, before, after, place)
@@ -39,7 +39,7 @@ def _tell(keyword: str, before: set[Any], after: set[Any], place: Place) -> None
 def compare_defaults(old: View, new: View, place: Place) -> None:
     """A default that is null says "absent"."""
     before, after = (next((one for one in view.all_of("default") if one is not None), None) for view in (old, new))
-    if freeze(before, place.walk.budget) != freeze(after, place.walk.budget):
+    if freeze(before, place.budget) != freeze(after, place.budget):
         place.change("default-changed", f"the default was {_name(before)} and is {_name(after)}", "default")
 
 

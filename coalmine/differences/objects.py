@@ -53,7 +53,7 @@ def _find_properties(view: View, place: Place) -> Properties:
     }
     for name in required:
         described.setdefault(name, [True])
-    hidden = _HIDDEN[place.walk.scope]
+    hidden = _HIDDEN[place.scope]
     shown = {name: all_of for name, all_of in described.items() if not any(_is_flagged(one, hidden) for one in all_of)}
     return Properties(shown, frozenset(required & shown.keys()), list(view.all_of("additionalProperties")))
 

@@ -7,10 +7,30 @@ unchanged when what it leads to is written the same on both sides, and so is eve
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+from coalmine.differences.aspects import Scope
 from coalmine.differences.budget import MAX_TOTAL_NODES, Budget, OverrunError
+from coalmine.differences.place import Change, Inner
 from coalmine.differences.values import Components, freeze
+from coalmine.differences.view import ViewKey
+
+Key = tuple[ViewKey, ViewKey]
+
+
+@dataclass(slots=True)
+class Found:
+    """What was found at a pair of schemas. ``key``: the same for the same pair of places; ``gap``: why not all."""
+
+    key: Key
+    changes: list[Change] = field(default_factory=list)
+    inner: list[Inner] = field(default_factory=list)
+    gap: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.changes or self.inner or self.gap)
 
 
 class Pair:
@@ -19,6 +39,7 @@ class Pair:
     def __init__(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
         self.old, self.new = Components(old), Components(new)
         self.same = old is new
+        self.found: dict[tuple[int, int, Scope, bool], Found] = {}
         self._budget = Budget(MAX_TOTAL_NODES)
         self._equal: dict[str, bool] = {}
         self._unchanged: dict[str, bool] = {}

@@ -23,8 +23,8 @@ _UNIONS_DEEP = 3  # alternatives in alternatives that are looked through for the
 
 def compare_types(old: View, new: View, place: Place) -> bool:
     """Whether there is anything else to compare: values that both take."""
-    text = place.walk.text
-    before, after = find_kinds(old, place.walk.old), find_kinds(new, place.walk.new)
+    text = place.text
+    before, after = find_kinds(old, place.old), find_kinds(new, place.new)
     _compare_null(old, new, before, after, place)
     had, has = _ALL if before is None else before, _ALL if after is None else after
     lost, gained = (_missing(had, has, text), _missing(has, had, text))
@@ -143,6 +143,6 @@ def find_listed(view: View, place: Place) -> dict[Hashable, Any] | None:
     found: dict[Hashable, Any] | None = None
     lists = [one for one in view.all_of("enum") if isinstance(one, list) and one]
     for values in (*lists, *([value] for value in view.all_of("const"))):
-        these = {freeze(value, place.walk.budget): value for value in values}
+        these = {freeze(value, place.budget): value for value in values}
         found = these if found is None else {key: value for key, value in found.items() if key in these}
     return found

@@ -74,7 +74,7 @@ def _tell(way: str, variant: Any, place: Place, keyword: str, index: int) -> Non
 
 def _label(variant: Any, place: Place) -> Hashable:
     reference = variant.get("$ref") if isinstance(variant, Mapping) else None
-    return reference if isinstance(reference, str) else freeze(variant, place.walk.budget)
+    return reference if isinstance(reference, str) else freeze(variant, place.budget)
 
 
 def _name(variant: Any) -> str:

@@ -16,6 +16,7 @@ from coalmine.differences.budget import Budget
 from coalmine.differences.values import Components
 
 Part = Mapping[str, Any]
+ViewKey = frozenset[int | str]
 _NULLABLE = ("nullable", "x-nullable")
 
 
@@ -30,9 +31,9 @@ class View:
     never: bool = False
 
     @property
-    def key(self) -> frozenset[int]:
+    def key(self) -> ViewKey:
         """The same for the same places of a document, as long as that lives."""
-        return frozenset([*map(id, self.parts), *([0] if self.never else [])])
+        return frozenset([*map(id, self.parts), *self.unknown, *([0] if self.never else [])])
 
     def all_of(self, keyword: str) -> Iterator[Any]:
         return (part[keyword] for part in self.parts if keyword in part)
@@ -91,8 +92,12 @@ def _is_null(schema: Any) -> bool:
     return isinstance(schema, Mapping) and schema.get("type") in ("null", ["null"])
 
 
+class Combined(dict[str, Any]):
+    """A schema that stands in no document, and is gone soon."""
+
+
 def combine(schemas: list[Any]) -> Any:
     """One schema that asks for all of ``schemas``; everything where there are none."""
     if len(schemas) == 1:
         return schemas[0]
-    return {"allOf": schemas} if schemas else True
+    return Combined(allOf=schemas) if schemas else True
