@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-LABELS = ("virtual_service", "route", "function", "upstream", "method", "code")
+LABELS = ("virtual_service", "route", "function", "upstream", "code")
 Stats = dict[str, Any]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from coalmine.feed.stats import merge_stats, without_gauges
+from coalmine.feed.stats import LABELS, merge_stats, without_gauges
+from proxy.embedded.stats import Stats
 
 
 def row(route: str, count: int, **more: object) -> dict[str, object]:
@@ -28,3 +29,11 @@ def test_the_parts_are_not_changed() -> None:
 def test_counters_and_gauges_add_up_and_gauges_of_the_dead_do_not() -> None:
     part = {"counters": {"x": 2}, "gauges": {"g": 3}}
     assert merge_stats([part, without_gauges(part)]) == {"requests": [], "counters": {"x": 4}, "gauges": {"g": 3}}
+
+
+def test_labels_are_those_that_the_engine_counts_by() -> None:
+    stats = Stats()
+    stats.find(("coalmine", "find-pets", "findPets", "petstore", 200)).add(0.1)
+    (row,) = stats.dump()
+    assert tuple(name for name in row if name in LABELS) == LABELS
+    assert "method" not in row  # whoever sends a request chooses it
