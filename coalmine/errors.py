@@ -123,6 +123,7 @@ _TABLE: tuple[Code, ...] = (
     Code("method_not_implemented", 501, "The method is not supported"),
     Code("version_not_supported", 505, "The HTTP version is not supported"),
     Code("request_timeout", 408, "The request did not arrive in time"),
+    Code("rate_limited", 429, "The route has taken all the requests that its limit allows"),
     Code("fault_injected", 503, "The route is told to answer with a fault"),
     Code("overloaded", 503, "The gateway has too much to do"),
     Code("draining", 503, "The gateway is stopping"),

@@ -243,6 +243,28 @@ class FaultInjection(Definition):
         return self
 
 
+class RateKey(Definition):
+    """What has a limit of its own: each value of a header, or each source address."""
+
+    header: HeaderName | None = None
+    source_address: Literal[True] | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.header is None) == (self.source_address is None):
+            raise ValueError("give exactly one of header and source_address")
+        return self
+
+
+class RateLimit(Definition):
+    """A token bucket: it holds ``burst`` and gains ``requests`` in ``per_seconds``."""
+
+    requests: int = Field(ge=1, le=1_000_000)
+    per_seconds: Seconds = 1
+    burst: int | None = Field(None, ge=1, le=1_000_000, description="as many may come at once; absent: requests")
+    by: RateKey | None = Field(None, description="absent: one limit for the whole route")
+
+
 class Route(Definition):
     """A matcher plus an action: destinations, a redirect or a direct response."""
 
@@ -262,6 +284,7 @@ class Route(Definition):
     cors: Cors | None = None
     mirror: Mirror | None = None
     fault: FaultInjection | None = None
+    rate_limit: RateLimit | None = None
     validate_: bool = Field(
         False, alias="validate", description="check parameters and JSON bodies against the function's document"
     )

@@ -4,7 +4,8 @@ Rule 1: this file performs no I/O; chance is the parameter ``draw``.
 Rule 2: a route pays for what it uses: CORS and faults are wrapped round the action only where they are configured.
 Rule 3: chance is drawn in this order, and only where it decides something: fault (percent below 100), destination
     or sticky cookie, mirror (percent below 100).
-Rule 4: order of precedence: preflight answer, fault, the action itself; CORS headers are added to whatever comes out.
+Rule 4: order of precedence: preflight answer, rate limit (``decide`` asks for it), fault, the action itself; CORS
+    headers are added to whatever comes out.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from coalmine.model import FaultInjection, Mirror
 from coalmine.routing.cors import CorsPolicy, is_preflight
 from coalmine.routing.decision import Decision, Forward, ReadBody, Reply, RequestHead
 from coalmine.routing.destination import Send, compile_destination
+from coalmine.routing.limit import Limit
 from coalmine.routing.problem import problem_reply
 from coalmine.routing.redirect import compile_direct, compile_redirect
 from coalmine.routing.snapshot import ServedRoute
@@ -43,6 +45,7 @@ class CompiledAction:
     sends: tuple[Send, ...] = ()
     choose: Chooser | None = None
     copy: Send | None = None
+    limit: Limit | None = None
 
 
 def compile_action(served: ServedRoute) -> CompiledAction:
@@ -55,7 +58,8 @@ def compile_action(served: ServedRoute) -> CompiledAction:
         act = _with_fault(act, definition.fault, served)
     if cors is not None:
         act = _with_cors(act, cors, served)
-    return replace(made, act=act, cors=cors)
+    limit = None if definition.rate_limit is None else Limit(definition.rate_limit, served)
+    return replace(made, act=act, cors=cors, limit=limit)
 
 
 def _sends(served: ServedRoute) -> bool:
@@ -196,7 +200,10 @@ def _with_cors(act: Act, cors: CorsPolicy, served: ServedRoute) -> Act:
             reply.route = served
             return reply
         headers = cors.headers(head)
-        return _change(act(head, matched, draw, limit), lambda answered: _add_headers(answered, headers))
+        decision = _change(act(head, matched, draw, limit), lambda answered: _add_headers(answered, headers))
+        if isinstance(decision, ReadBody):
+            decision.headers = headers
+        return decision
 
     return shared
 

@@ -16,6 +16,7 @@ from coalmine.routing.problem import problem_reply
 from coalmine.routing.steer import Draw
 
 if TYPE_CHECKING:
+    from coalmine.routing.limit import RateLimits
     from coalmine.routing.table import CompiledVirtualService, RouteTable
 
 # A body that is searched for one parameter is held in memory, once per request in flight: 1 MiB takes any form people
@@ -23,8 +24,13 @@ if TYPE_CHECKING:
 BODY_LIMIT = 1_048_576
 
 
-def decide(table: RouteTable, head: RequestHead, draw: Draw, *, body_limit: int = BODY_LIMIT) -> Decision:
-    """What to do with a request; ``draw`` gives numbers in [0, 1), see ``coalmine.routing.action`` for their order."""
+def decide(
+    table: RouteTable, head: RequestHead, draw: Draw, *, body_limit: int = BODY_LIMIT, limits: RateLimits | None = None
+) -> Decision:
+    """What to do with a request; ``draw`` gives numbers in [0, 1), see ``coalmine.routing.action`` for their order.
+
+    ``limits`` counts the request where its route has a rate limit; without it nothing is limited.
+    """
     service = table.find_virtual_service(head.host)
     if service is None:
         return problem_reply("no_virtual_service", f"no virtual service has the domain {head.host or '(none)'}")
@@ -36,7 +42,13 @@ def decide(table: RouteTable, head: RequestHead, draw: Draw, *, body_limit: int 
     if matched is None:
         detail = f"no route of virtual service {service.name} matches {head.method} {head.path}"
         return problem_reply("no_route", detail)
-    return matched.route.action.act(head, matched, draw, body_limit)
+    action = matched.route.action
+    if action.limit is not None and limits is not None:
+        refused = action.limit.refuse(head, limits)
+        if refused is not None:
+            refused.headers += () if action.cors is None else action.cors.headers(head)
+            return refused
+    return action.act(head, matched, draw, body_limit)
 
 
 def _answer_preflight(service: CompiledVirtualService, head: RequestHead) -> Reply | None:

@@ -18,6 +18,7 @@ from coalmine.routing.decide import BODY_LIMIT, decide
 from coalmine.routing.decision import Forward, Reply, RequestHead
 from coalmine.routing.destination import Send
 from coalmine.routing.hosts import normalize_host
+from coalmine.routing.limit import describe_limit
 from coalmine.routing.path import normalize_path
 from coalmine.routing.steer import shares
 
@@ -287,6 +288,8 @@ def _find_notes(action: CompiledAction) -> tuple[str, ...]:
         notes.append(f"fault: {fault.percent:g} % of the requests {' and '.join(what)}")
     if definition.mirror is not None:
         notes.append(f"mirror: {definition.mirror.percent:g} % of the requests go to {definition.mirror.upstream}, too")
+    if definition.rate_limit is not None:
+        notes.append(f"rate limit: {describe_limit(definition.rate_limit)}; beyond that 429")
     if definition.sticky is not None:
         notes.append("sticky: the same user stays on the same destination")
     return tuple(notes)

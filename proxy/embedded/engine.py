@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from coalmine.routing.decision import Reply
+from coalmine.routing.limit import RateLimits
 from coalmine.routing.snapshot import EMPTY, Snapshot
 from coalmine.routing.source import TrustedProxies
 from coalmine.routing.table import RouteTable
@@ -60,6 +61,7 @@ class Engine:
         self.clock = Clock(now)
         self.draining = False
         self.trusted = TrustedProxies(self.options.trusted_proxies)
+        self.limits = RateLimits(self.clock.read, workers=self.options.workers)
         self.stats_store = Stats()
         self.counters = self.stats_store.counters
         self.sweep = Sweep(self.clock, self._close_idle)
@@ -80,6 +82,7 @@ class Engine:
         if snapshot.version == self.served.version:
             return
         self.served = self._compile(snapshot, self.served.clusters)
+        self.limits.keep({route.name for service in snapshot.virtual_services for route in service.routes})
         self.stats_store.fold(
             {(service.name, route.name) for service in snapshot.virtual_services for route in service.routes}
         )

@@ -90,7 +90,7 @@ class Exchange:
             self._answer(Reply(200 if request.verb == b"OPTIONS" else 405))  # RFC 9110 section 7.6.2: ours to answer
             return
         limit = engine.options.max_read_body_bytes
-        self.carry_out(decide(self.served.table, request, engine.draw, body_limit=limit))
+        self.carry_out(decide(self.served.table, request, engine.draw, body_limit=limit, limits=engine.limits))
 
     def carry_out(self, decision: Decision) -> None:
         if isinstance(decision, Forward):
@@ -261,7 +261,8 @@ class Exchange:
         self._begun = self.tunnelling = True
         self.client.deadline = math.inf
         self.engine.counters.tunnels += 1
-        self.client.write(write_tunnel_head(response, self.lane, protocol) + data)
+        assert self.forward is not None
+        self.client.write(write_tunnel_head(response, self.forward, self.lane, protocol) + data)
         ahead = self.client.take_ahead()
         if ahead:
             upstream.write(ahead)
@@ -364,6 +365,9 @@ class Exchange:
         if self.forward is not None:
             reply.route = reply.route or self.forward.route
             reply.destination = reply.destination or self.forward.destination
+            reply.headers += self.forward.response_headers  # a page that may read the answer may read the problem
+        elif isinstance(self.sink, Collect):
+            self.sink.claim(reply)
         self._answer(reply, last=last)
 
     def _answer(self, reply: Reply, *, last: bool = False) -> None:

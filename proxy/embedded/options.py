@@ -39,6 +39,7 @@ class EngineOptions:
     max_connections: int = 10_000
     allow_link_local: bool = False
     trusted_proxies: tuple[str, ...] = ()
+    workers: int = 1  # this one and its likes, which share rate limits
     access_log: int | None = None
 
     @classmethod
@@ -53,5 +54,6 @@ class EngineOptions:
             max_connections=settings.max_connections,
             allow_link_local=settings.allow_link_local,
             trusted_proxies=settings.trusted_networks,
+            workers=settings.worker_count,
             access_log=1 if settings.access_log else None,
         )

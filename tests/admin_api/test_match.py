@@ -13,7 +13,8 @@ from tests.support.cases import CASES
 
 MATCH = "/api/v1/match"
 # The body of a match is text, and a multiple of it could be given in no other way.
-ROWS = [case for case in CASES if not case.request.body]
+# And nothing is counted in a dry run.
+ROWS = [case for case in CASES if not case.request.body and not case.earlier]
 
 
 @pytest.fixture(scope="module")

@@ -78,7 +78,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Case:
-    """``name`` is a sentence, ``origin`` names the foreign test that the row comes from."""
+    """``name`` is a sentence, ``origin`` names the foreign test that the row comes from.
+
+    ``earlier`` counts the same requests just before, whose outcomes do not matter.
+    """
 
     name: str
     group: str
@@ -88,6 +91,7 @@ class Case:
     draws: tuple[float, ...] = ()
     body_limit: int = 1_048_576
     origin: str = ""
+    earlier: int = 0
 
     def draw(self) -> Callable[[], float]:
         """Chance for one request: the row's draws, then the middle for ever."""

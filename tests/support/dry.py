@@ -9,6 +9,7 @@ from coalmine.routing.build import build_snapshot
 from coalmine.routing.decide import decide
 from coalmine.routing.decision import Forward, ReadBody, Reply, RequestHead
 from coalmine.routing.hosts import normalize_host
+from coalmine.routing.limit import RateLimits
 from coalmine.routing.path import normalize_path
 from coalmine.routing.problem import problem_body, problem_reply
 from coalmine.routing.table import RouteTable
@@ -39,7 +40,10 @@ def run(case: Case, table: RouteTable | None = None) -> Forward | Reply:
         head = make_head(case.request)
     except ValueError as error:
         return problem_reply("bad_request", str(error))
-    decision = decide(table, head, case.draw(), body_limit=case.body_limit)
+    limits = RateLimits(lambda: 0.0)
+    for _ in range(case.earlier):
+        decide(table, head, case.draw(), body_limit=case.body_limit, limits=limits)
+    decision = decide(table, head, case.draw(), body_limit=case.body_limit, limits=limits)
     return decision.resume(case.request.body) if isinstance(decision, ReadBody) else decision
 
 

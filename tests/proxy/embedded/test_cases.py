@@ -24,15 +24,18 @@ class Bench:
         self.upstreams = upstreams
 
     def run(self, case: Case) -> Answered:
-        for upstream in self.upstreams.values():
-            upstream.seen.clear()
         self.gateway.apply(case.with_endpoints({name: up.origin for name, up in self.upstreams.items()}))
         self.gateway.call(lambda: self._prepare(case))
         with RawClient(self.gateway.address, source=case.request.source) as client:
+            for _ in range(case.earlier):
+                client.ask(_raw(case), head=case.request.method == "HEAD")
+            for upstream in self.upstreams.values():
+                upstream.seen.clear()
             return client.ask(_raw(case), head=case.request.method == "HEAD")
 
     def _prepare(self, case: Case) -> None:
         engine = self.gateway.engine
+        engine.limits.keep(())
         engine.draw = chain(case.draws, repeat(0.5)).__next__
         engine.options = replace(engine.options, max_read_body_bytes=case.body_limit)
 
