@@ -55,6 +55,7 @@ class Writer(Reader):
         self.owners: OwnersWriter = OwnersWriter(session)
         self._kept = kept
         self._before: State | None = None
+        self._changes: Changes | None = None  # from _before to now; None after another write
 
     def rollback(self) -> None:
         """Undo everything of this transaction when it ends (a dry run); until then it can be read."""
@@ -62,7 +63,11 @@ class Writer(Reader):
 
     def list_changes(self) -> Changes:
         """What this transaction has changed so far of what people write."""
-        return Changes(()) if self._before is None else compare(self._before, self.load_state())
+        if self._before is None:
+            return Changes(())
+        if self._changes is None:
+            self._changes = compare(self._before, self.load_state())
+        return self._changes
 
     def record(self, signature: Signature) -> int | None:
         """Make the changes of this transaction a revision; None where there are none. The last thing to do in it."""
@@ -157,6 +162,7 @@ class Writer(Reader):
     def _touch(self) -> None:
         """Remember how it was, before the first change."""
         assert not self.recorded, "the revision of this transaction is written already"
+        self._changes = None
         if self._before is None:
             self._before = self.load_state()
 
