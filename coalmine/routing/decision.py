@@ -84,11 +84,15 @@ class Reply:
 
 @dataclass(slots=True)
 class ReadBody:
-    """The call plan needs the body: read at most ``limit`` bytes (beyond: 413), then ``resume`` with them."""
+    """The call plan needs the body: read at most ``limit`` bytes (beyond: 413), then ``resume`` with them.
+
+    ``headers`` are for the answer of an engine that cannot read it.
+    """
 
     limit: int
     resume: Callable[[bytes], Forward | Reply]
     route: ServedRoute
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 Decision = Forward | Reply | ReadBody

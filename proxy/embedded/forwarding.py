@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from coalmine.routing.decision import Forward
 from proxy.embedded.body import Encode, encode_chunked, encode_nothing, encode_plain
-from proxy.embedded.headers import edit_fields, format_field, set_fields
+from proxy.embedded.headers import add_own, edit_fields, set_fields
 from proxy.embedded.lane import Lane
 from proxy.embedded.replies import connection, framing
 from proxy.embedded.request import Request
@@ -102,16 +102,21 @@ def write_response_head(
     response: Response, forward: Forward, lane: Lane, request: Request, *, chunk: bool, close: bool
 ) -> bytes:
     """``chunk``: the body goes out chunked; ``close``: the connection ends after it."""
-    block = response.fields if lane.response_edits is None else edit_fields(response.fields, lane.response_edits)
-    for name, value in forward.response_headers:
-        block += format_field(name, value)
     return b"HTTP/1.1 %d %b%b%b%b\r\n\r\n" % (
         response.status,
         response.reason,
-        block,
+        _response_fields(response, forward, lane),
         b"\r\nTransfer-Encoding: chunked" if chunk else _response_length(response, forward, request),
         connection(close, request.minor == 0 and not close),
     )
+
+
+def _response_fields(response: Response, forward: Forward, lane: Lane) -> bytes:
+    """The upstream's fields as the route edits them, then the gateway's own."""
+    block = response.fields if lane.response_edits is None else edit_fields(response.fields, lane.response_edits)
+    if forward.response_headers or lane.cors:
+        block = add_own(block, forward.response_headers, cors=lane.cors)
+    return block
 
 
 def _response_length(response: Response, forward: Forward, request: Request) -> bytes:
@@ -129,6 +134,9 @@ def write_interim_head(response: Response) -> bytes:
     return b"HTTP/1.1 %d %b%b\r\n\r\n" % (response.status, response.reason, response.fields)
 
 
-def write_tunnel_head(response: Response, lane: Lane, protocol: bytes) -> bytes:
-    block = response.fields if lane.response_edits is None else edit_fields(response.fields, lane.response_edits)
-    return b"HTTP/1.1 101 %b%b\r\nConnection: Upgrade\r\nUpgrade: %b\r\n\r\n" % (response.reason, block, protocol)
+def write_tunnel_head(response: Response, forward: Forward, lane: Lane, protocol: bytes) -> bytes:
+    return b"HTTP/1.1 101 %b%b\r\nConnection: Upgrade\r\nUpgrade: %b\r\n\r\n" % (
+        response.reason,
+        _response_fields(response, forward, lane),
+        protocol,
+    )

@@ -115,6 +115,22 @@ def set_fields(fields: bytes, pairs: Iterable[tuple[str, str]]) -> bytes:
     return cleaned + b"".join(format_field(name, value) for name, value in kept)
 
 
+# Who may read an answer is said by the route's ``cors`` alone, where it has one: two policies would both be wrong.
+_CORS_VERDICT = frozenset({b"access-control-allow-origin", b"access-control-allow-credentials"})
+
+
+def add_own(fields: bytes, pairs: Iterable[tuple[str, str]], *, cors: bool) -> bytes:
+    """``fields`` of an answer with the gateway's own ``pairs``.
+
+    ``Access-Control-*`` speak for the whole answer, so they replace (two of them make browsers refuse it);
+    ``Set-Cookie`` and ``Vary`` are lists, so they are added. ``cors``: the route has a policy, even if it allows
+    nothing here.
+    """
+    names = {name.encode() for name, _ in pairs if name.startswith("access-control-")}
+    kept = remove_fields(fields, names | _CORS_VERDICT if cors else names)
+    return kept + b"".join(format_field(name, value) for name, value in pairs)
+
+
 def edit_fields(fields: bytes, edits: HeaderEdits) -> bytes:
     """``fields`` after remove, set and add, in this order."""
     removed = remove_fields(fields, [name.lower().encode() for name in edits.remove if _editable(name)])

@@ -18,6 +18,7 @@ class Lane:
         "_by_status",
         "_stats",
         "cluster",
+        "cors",
         "host",
         "per_try",
         "request_edits",
@@ -36,6 +37,7 @@ class Lane:
         self.request_edits = _none_if_empty(route.request_headers)
         self.response_edits = _none_if_empty(route.response_headers)
         self.host = route.host
+        self.cors = route.cors is not None
         self._stats = stats
         self._by_status: dict[int, Series] = {}
 

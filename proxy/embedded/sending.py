@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from coalmine.routing.decision import Forward, ReadBody
+from coalmine.routing.decision import Forward, ReadBody, Reply
 from proxy.embedded.body import Encode, encode_chunked, encode_plain
 from proxy.embedded.fields import refuse
 from proxy.embedded.mirror import Mirror
@@ -112,8 +112,10 @@ class Collect:
             resumed.body = body  # it has come already
         self._exchange.carry_out(resumed)
 
-    def _refuse(self) -> None:
-        self._exchange.sink = None
-        reply = refuse("body_too_large", f"the body is read only up to {self._decision.limit} bytes")
+    def claim(self, reply: Reply) -> None:
+        """A refusal while the body is being read is the route's answer, too."""
         reply.route = self._decision.route
-        self._exchange.refuse(reply)
+        reply.headers += self._decision.headers
+
+    def _refuse(self) -> None:
+        self._exchange.refuse(refuse("body_too_large", f"the body is read only up to {self._decision.limit} bytes"))

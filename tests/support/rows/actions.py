@@ -300,6 +300,13 @@ CORS = rows(
         ask("POST", "/pet", body='{"id":1}', kind="application/json", origin=_PAGE),
         Call("v1", "GET", "/api/pets/1", body=b"", adds=_allow(allow_origin=_PAGE)),
     ),
+    (
+        "so does the refusal of a body that is not read to its end",
+        ask("POST", "/pet", body='{"id":1, "name":"Tom"}', kind="application/json", origin=_PAGE),
+        Answer(413, "body_too_large", headers=_allow(allow_origin=_PAGE)),
+        (),
+        8,
+    ),
 )
 
 FAULT = rows(
