@@ -30,13 +30,13 @@ from coalmine.model import Canary, Definitions, Destination, HeaderMatch, Name, 
 from coalmine.model.faults import parse_definition
 from coalmine.routing.canary import (
     CanaryPlan,
-    describe_canary,
     find_canary,
     plan_abort,
     plan_promote,
     plan_shift,
     plan_start,
 )
+from coalmine.routing.canary_status import describe_canary
 
 router = APIRouter(prefix="/api/v1/canaries", tags=["canaries"])
 

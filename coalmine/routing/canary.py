@@ -17,6 +17,7 @@ from datetime import datetime
 from coalmine.errors import ConflictError, DefinitionError, Fault, NotFoundError
 from coalmine.model import Canary, Definitions, Destination, HeaderMatch, Match, Route, Sticky
 from coalmine.routing.canary_base import find_header_route, find_target, resolve_base
+from coalmine.routing.canary_status import find_drift, find_route, name_version
 
 _MAX_NAME = 63  # coalmine.model.NAME_PATTERN
 # Weights are percent of percent: a hundred times this is well below the largest weight there is (1,000,000), and a
@@ -33,15 +34,6 @@ class CanaryPlan:
     delete_routes: tuple[str, ...] = ()
     put_canary: Canary | None = None
     delete_canary: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CanaryStatus:
-    """A canary as it stands. ``drift`` says what somebody changed by hand since its last step."""
-
-    canary: Canary
-    shares: tuple[tuple[Destination, float], ...]
-    drift: tuple[str, ...] = ()
 
 
 def plan_start(
@@ -75,7 +67,7 @@ def plan_start(
         header_route=None if header is None else _make_header_route(definitions, base, header, destination),
         started=started,
     )
-    return _step(canary, percent, sticky, f"{_name(destination)} starts beside {_names(base)}")
+    return _step(canary, percent, sticky, f"{name_version(destination)} starts beside {_names(base)}")
 
 
 def plan_shift(
@@ -92,7 +84,7 @@ def plan_shift(
     _check_percent(percent)
     canary = find_canary(definitions, canaries, reference, started=started)
     _refuse_drift(definitions, canary, force=force)
-    return _step(canary, percent, sticky, f"{_name(canary.destination)} gets {percent} % of {canary.name}")
+    return _step(canary, percent, sticky, f"{name_version(canary.destination)} gets {percent} % of {canary.name}")
 
 
 def plan_promote(
@@ -101,10 +93,10 @@ def plan_promote(
     """The new version for everybody; the header route goes, the canary is over."""
     canary = find_canary(definitions, canaries, reference)
     _refuse_drift(definitions, canary, force=force)
-    current = _find_route(definitions, canary.name) or canary.before
+    current = find_route(definitions, canary.name) or canary.before
     promoted = canary.destination.model_copy(update={"weight": 1})
     base = current.model_copy(update={"destinations": (promoted,), "sticky": canary.before.sticky})
-    summary = f"{_name(canary.destination)} gets all requests of {canary.name}"
+    summary = f"{name_version(canary.destination)} gets all requests of {canary.name}"
     return _finish(definitions, canaries, canary, base, summary)
 
 
@@ -115,15 +107,6 @@ def plan_abort(
     canary = find_canary(definitions, canaries, reference)
     _refuse_drift(definitions, canary, force=force)
     return _finish(definitions, canaries, canary, canary.before, f"{canary.name} is as it was before the canary")
-
-
-def describe_canary(definitions: Definitions, canary: Canary) -> CanaryStatus:
-    """The canary with the shares its base route has now."""
-    current = _find_route(definitions, canary.name)
-    destinations = () if current is None else current.destinations
-    total = sum(destination.weight for destination in destinations)
-    shares = tuple((destination, round(100 * destination.weight / total, 2)) for destination in destinations)
-    return CanaryStatus(canary, shares, tuple(find_drift(definitions, canary)))
 
 
 def find_canary(
@@ -156,27 +139,12 @@ def find_canary(
     )
 
 
-def find_drift(definitions: Definitions, canary: Canary) -> list[str]:
-    """What of the canary's routes is not as its last step left it. A header route that is gone harms nobody."""
-    drift = []
-    base = _find_route(definitions, canary.name)
-    if base is None:
-        drift.append(f"route {canary.name} was deleted")
-    elif base != canary.written:
-        drift.append(f"route {canary.name} was changed")
-    if canary.header_route is not None:
-        current = _find_route(definitions, canary.header_route.name)
-        if current is not None and current != canary.header_route:
-            drift.append(f"route {canary.header_route.name} was changed")
-    return drift
-
-
 def _find_recorded(definitions: Definitions, canaries: Sequence[Canary], reference: str) -> Canary | None:
     """A canary by the very name of its base route, which may have been deleted meanwhile."""
     service, slash, name = reference.partition("/")
     for canary in canaries:
         named = canary.name == reference or (slash and (canary.virtual_service, canary.name) == (service, name))
-        if named and _find_route(definitions, canary.name) is None:
+        if named and find_route(definitions, canary.name) is None:
             return canary
     return None
 
@@ -215,9 +183,12 @@ def _step(canary: Canary, percent: int, sticky: Sticky | None, summary: str) -> 
 
 
 def _with_share(canary: Canary, percent: int, sticky: Sticky | None) -> Route:
-    """The base route with ``percent`` for the new version; the old ones keep their proportions."""
+    """The base route with ``percent`` for the new version; the old ones keep their proportions.
+
+    What an earlier step made sticky stays so: a user on the new version would be moved back otherwise.
+    """
     base = canary.before
-    update: dict[str, object] = {} if sticky is None else {"sticky": sticky}
+    update: dict[str, object] = {"sticky": sticky or canary.written.sticky}
     if percent:
         update["destinations"] = _weigh(base.destinations, canary.destination, percent)
     return base.model_copy(update=update)
@@ -242,8 +213,8 @@ def _finish(
 ) -> CanaryPlan:
     recorded = any(one.name == canary.name for one in canaries)
     header_route = canary.header_route
-    gone = () if header_route is None or _find_route(definitions, header_route.name) is None else (header_route.name,)
-    changed = () if base == _find_route(definitions, base.name) else (base,)
+    gone = () if header_route is None or find_route(definitions, header_route.name) is None else (header_route.name,)
+    changed = () if base == find_route(definitions, base.name) else (base,)
     return CanaryPlan(summary, changed, gone, delete_canary=canary.name if recorded else None)
 
 
@@ -281,13 +252,5 @@ def _free_name(base: str, taken: set[str]) -> str:
         number += 1
 
 
-def _find_route(definitions: Definitions, name: str) -> Route | None:
-    return next((route for route in definitions.routes if route.name == name), None)
-
-
-def _name(destination: Destination) -> str:
-    return f"{destination.upstream}/{destination.function}" if destination.function else destination.upstream
-
-
 def _names(route: Route) -> str:
-    return " and ".join(_name(destination) for destination in route.destinations)
+    return " and ".join(name_version(destination) for destination in route.destinations)

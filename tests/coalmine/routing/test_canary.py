@@ -11,7 +11,6 @@ from coalmine.errors import CoalmineError, ConflictError, DefinitionError, NotFo
 from coalmine.model import Canary, Definitions, HeaderMatch, Route, Sticky, VirtualService
 from coalmine.routing.canary import (
     CanaryPlan,
-    describe_canary,
     find_canary,
     plan_abort,
     plan_promote,
@@ -19,6 +18,7 @@ from coalmine.routing.canary import (
     plan_start,
 )
 from coalmine.routing.canary_base import resolve_base
+from coalmine.routing.canary_status import describe_canary, find_replaced
 from tests.support.case import PETSTORES, Call, Case, define, function, get, route, to
 from tests.support.dry import check, run
 
@@ -409,3 +409,63 @@ def test_a_deleted_route_of_another_canary_is_not_taken_for_this_one() -> None:
     world.do(plan_start, "main/all", upstream="v2", percent=5)
     world.drop("find-pets")
     assert find_canary(world.definitions, world.canaries, "main/all").name == "all"
+
+
+def test_a_shift_keeps_what_the_start_made_sticky() -> None:
+    """Whoever is on the new version stays there; without the key he would be drawn again."""
+    world = World(BASE)
+    world.start(percent=10, sticky=Sticky(header="x-user"))
+    world.do(plan_shift, "main/findPets", 50)
+    assert world.routes["find-pets"].sticky == Sticky(header="x-user")
+    world.do(plan_shift, "main/findPets", 60, sticky=Sticky(source_address=True))
+    assert world.routes["find-pets"].sticky == Sticky(source_address=True)
+
+
+@pytest.mark.parametrize(
+    ("started", "percent", "state"),
+    [
+        ({}, 0, "nobody"),
+        ({"header": HEADER}, 0, "testers"),
+        ({"header": HEADER}, 10, "percent"),
+        ({}, 99, "percent"),
+        ({}, 100, "everybody"),
+    ],
+)
+def test_who_gets_the_new_version_has_a_word(started: dict[str, object], percent: int, state: str) -> None:
+    world = World(BASE)
+    world.start(**started)
+    world.do(plan_shift, "main/findPets", percent)
+    assert describe_canary(world.definitions, world.canaries[0]).state == state
+
+
+def test_testers_are_gone_with_their_route() -> None:
+    world = World(BASE)
+    world.start(header=HEADER)
+    world.drop("find-pets-canary")
+    assert describe_canary(world.definitions, world.canaries[0]).state == "nobody"
+
+
+REPLACED: list[tuple[str, Callable[[World], None], bool]] = [
+    ("nothing", lambda world: None, False),
+    ("the base route changed", lambda world: world.change("find-pets", priority=1), True),
+    ("the base route gone", lambda world: world.drop("find-pets"), True),
+    ("the header route gone", lambda world: world.drop("find-pets-canary"), True),
+    ("the header route changed", lambda world: world.change("find-pets-canary", priority=1), True),
+]
+
+
+@pytest.mark.parametrize(("change", "replaced"), [row[1:] for row in REPLACED], ids=[row[0] for row in REPLACED])
+def test_a_canary_is_over_when_its_routes_were_written_anew(change: Callable[[World], None], replaced: bool) -> None:
+    world = World(BASE)
+    world.start(header=HEADER)
+    change(world)
+    assert find_replaced(world.definitions, world.canaries, {"main"}) == (world.canaries if replaced else [])
+    assert find_replaced(world.definitions, world.canaries, {"other"}) == []
+
+
+def test_a_canary_without_testers_is_replaced_with_its_base_route_alone() -> None:
+    world = World(BASE)
+    world.start(percent=10)
+    assert find_replaced(world.definitions, world.canaries, {"main"}) == []
+    world.change("find-pets", destinations=BASE.destinations)
+    assert find_replaced(world.definitions, world.canaries, {"main"}) == world.canaries
