@@ -21,6 +21,7 @@ from coalmine.cli import (
     explain,
     get,
     proxy,
+    revisions,
     routes,
     serve,
     version,
@@ -41,6 +42,7 @@ _GROUPS: tuple[tuple[str, str, Register], ...] = (
     ("remove", "Removes a route.", routes.register_remove),
     ("delete", "Deletes an upstream, a virtual service or a route.", delete.register),
     ("canary", "Releases a new version of a function, step by step, and back.", canary.register),
+    ("revision", "What was changed when and by whom.", revisions.register_group),
     ("proxy", "Where the proxy listens.", proxy.register),
 )
 _LATER: tuple[Register, ...] = (
@@ -48,6 +50,7 @@ _LATER: tuple[Register, ...] = (
     call.register,
     explain.register,
     config.register,
+    revisions.register,
     version.register,
 )
 

@@ -9,10 +9,12 @@ from typing import Any
 _SIGNS = {"add": "+", "change": "~", "remove": "-"}
 
 
-def describe_changes(changes: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """One line for each object, and one for each key of a changed one."""
+def describe_changes(changes: Iterable[Mapping[str, Any]], owner: str | None = None) -> Iterator[str]:
+    """One line for each object, one for each key of a changed one, and one for whose it is where not ``owner``'s."""
     for change in changes:
         yield f"{_SIGNS.get(change['action'], '?')} {change['object']}"
+        if owner is not None and change.get("owner") != owner:
+            yield f"    belongs to {change.get('owner')}"
         for key in change.get("keys") or ():
             yield f"    {key['pointer']}: {_short(key.get('before'))} -> {_short(key.get('after'))}"
 

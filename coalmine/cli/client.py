@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import functools
+import getpass
 import json
+import os
 import shlex
+import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -43,8 +46,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
+    """``drifted`` names what a write took away from the files that it belongs to."""
+
     value: Any
     etag: str | None = None
+    drifted: str | None = None
 
 
 def segment(name: str) -> str:
@@ -70,6 +76,8 @@ def send(admin_url: str, token: str | None, request: Request) -> Answer:
     content = request.content()
     if content is not None:
         headers["content-type"] = request.content_type
+    if request.method != "GET":
+        headers["coalmine-actor"] = _name_actor()
     if token:
         headers["authorization"] = f"Bearer {token}"
     # A proxy of the environment has no business between this machine and itself.
@@ -89,7 +97,18 @@ def send(admin_url: str, token: str | None, request: Request) -> Answer:
             f"no admin API answers at {admin_url} ({str(error) or type(error).__name__})",
             hint="start it with: coalmine serve   or say where it is: --admin-url URL, COALMINE_ADMIN_URL",
         ) from None
-    return _read(response.status_code, response.content, response.headers.get("etag"), admin_url)
+    value = _read(response.status_code, response.content, admin_url)
+    return Answer(value, response.headers.get("etag"), response.headers.get("coalmine-drifted"))
+
+
+@functools.cache
+def _name_actor() -> str:
+    """Who this is, for the list of revisions. Headers are ASCII here; other letters become escapes."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have a number and no name
+        user = str(os.getuid())
+    return f"cli {user}@{socket.gethostname()}".encode("ascii", "backslashreplace").decode()
 
 
 @functools.cache
@@ -102,7 +121,7 @@ def trust_anchors(url: str) -> ssl.SSLContext:
     return _load_trust_anchors() if url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
-def _read(status: int, content: bytes, etag: str | None, admin_url: str) -> Answer:
+def _read(status: int, content: bytes, admin_url: str) -> Any:
     try:
         value = json.loads(content) if content.strip() else None
     except ValueError:
@@ -112,7 +131,7 @@ def _read(status: int, content: bytes, etag: str | None, admin_url: str) -> Answ
         ) from None
     if status >= 400:
         raise ApiError(value if isinstance(value, dict) else {}, status)
-    return Answer(value, etag)
+    return value
 
 
 def render_curl(admin_url: str, has_token: bool, request: Request) -> str:

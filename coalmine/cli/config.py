@@ -13,15 +13,21 @@ from coalmine.cli.complaint import ApiError
 from coalmine.cli.files import Source, name_files, read_files, to_stream
 from coalmine.cli.get import problem_rows
 from coalmine.cli.output import Output
+from coalmine.cli.revisions import DIFFERENT, diff_revisions
 from coalmine.cli.shell import Shell, reads, writes
 from coalmine.cli.text import clean
-
-_DIFFERENT = 2  # as deck's --non-zero-exit-code: scripts tell "different" from "failed"
 
 _Files = Annotated[
     list[str], typer.Option("--filename", "-f", help="a file, a directory or - (standard input); several: again")
 ]
-_Replace = Annotated[bool, typer.Option("--replace", help="also remove what the files do not have")]
+_MaybeFiles = Annotated[
+    list[str] | None, typer.Option("--filename", "-f", help="a file, a directory or - (standard input); several: again")
+]
+_Replace = Annotated[bool, typer.Option("--replace", help="also remove everything that the files do not have")]
+_Owner = Annotated[str, typer.Option("--owner", help="the name of this set of files: what it writes belongs to it")]
+_Prune = Annotated[bool, typer.Option("--prune", help="also remove what this set wrote once and has no more")]
+_DEFAULT_OWNER = "apply"  # as the admin API's
+_NAMED = 5  # objects in one note
 
 
 def register(app: typer.Typer) -> None:
@@ -31,33 +37,67 @@ def register(app: typer.Typer) -> None:
     app.command("check", help=_check.__doc__)(reads(_check))
 
 
-def _apply(shell: Shell, filename: _Files, replace: _Replace = False) -> None:
+def _apply(
+    shell: Shell, filename: _Files, replace: _Replace = False, owner: _Owner = _DEFAULT_OWNER, prune: _Prune = False
+) -> None:
     """Makes what the files say: Coalmine's own form, or Gloo's manifests. All of it or nothing."""
-    sources = read_files(filename)
+    if replace and prune:
+        raise typer.BadParameter("--replace removes everything else, --prune only what is the set's own: give one")
     method, path = ("PUT", "/config") if replace else ("POST", "/config/apply")
-    result = _send(shell, sources, method, path)
+    result = _send(shell, read_files(filename), method, path, _query(owner, prune=prune))
     if shell.output is not Output.table:
         shell.show(result)
         return
-    for line in describe_changes(result["changes"]):
-        output.write(clean(line))
+    _write_result(shell, result)
     done = count_changes(result["changes"]) or "nothing to change"
     output.write(done + (" (dry run: nothing was changed)" if shell.dry_run else ""))
     for problem in result.get("problems") or ():
         shell.note(f"{problem['severity']}: {problem['where']}: {problem['detail']}  [{problem['code']}]")
 
 
-def _diff(shell: Shell, filename: _Files, replace: _Replace = False) -> None:
-    """Shows what apply would change. Exit code 2: something; 0: nothing."""
-    sources = read_files(filename)
-    result = _send(shell, sources, "POST", "/config/diff", {"replace": "true"} if replace else None)
+def _diff(
+    shell: Shell,
+    revision: Annotated[
+        list[int] | None, typer.Argument(min=0, help="two numbers: what differs between these revisions")
+    ] = None,
+    filename: _MaybeFiles = None,
+    replace: _Replace = False,
+    owner: _Owner = _DEFAULT_OWNER,
+    prune: _Prune = False,
+) -> None:
+    """Shows what apply would change, or what differs between two revisions. Exit code 2: something; 0: nothing."""
+    if revision:
+        if filename or len(revision) != 2:
+            raise typer.BadParameter("give two revisions, or files with -f", param_hint="REVISION")
+        diff_revisions(shell, *revision)
+        return
+    if not filename:
+        raise typer.BadParameter("say with which files to compare, or give two revisions", param_hint="-f")
+    query = _query(owner, prune=prune) | ({"replace": "true"} if replace else {})
+    result = _send(shell, read_files(filename), "POST", "/config/diff", query)
     if shell.output is not Output.table:
         shell.show(result)
     else:
-        for line in describe_changes(result["changes"]):
-            output.write(clean(line))
+        _write_result(shell, result)
     if result["changes"]:
-        raise typer.Exit(_DIFFERENT)
+        raise typer.Exit(DIFFERENT)
+
+
+def _query(owner: str, *, prune: bool) -> dict[str, str]:
+    """Only what is not the default: the REST call is to be as short as it can."""
+    return ({} if owner == _DEFAULT_OWNER else {"owner": owner}) | ({"prune": "true"} if prune else {})
+
+
+def _write_result(shell: Shell, result: Mapping[str, Any]) -> None:
+    """Each change, to whom what it changes belongs, and what others did to the set."""
+    for line in describe_changes(result["changes"], owner=result["owner"]):
+        output.write(clean(line))
+    for before in sorted({taken["owner"] for taken in result["taken_over"]}):
+        names = [taken["object"] for taken in result["taken_over"] if taken["owner"] == before]
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        shell.note(f"note: from {before} to {result['owner']} go over: {', '.join(names[:_NAMED])}{more}")
+    for name in result["drifted"]:
+        shell.note(f"note: {name} was changed by others since {result['owner']} wrote it")
 
 
 def _send(shell: Shell, sources: list[Source], method: str, path: str, params: Mapping[str, str] | None = None) -> Any:
@@ -68,9 +108,12 @@ def _send(shell: Shell, sources: list[Source], method: str, path: str, params: M
         raise name_files(error, sources) from None
 
 
-def _dump(shell: Shell) -> None:
+def _dump(
+    shell: Shell,
+    owner: Annotated[str | None, typer.Option("--owner", help="only what belongs to this set, or to api")] = None,
+) -> None:
     """Prints everything that people wrote, in the form that apply takes."""
-    shell.show(shell.read("/config"))
+    shell.show(shell.read("/config", {} if owner is None else {"owner": owner}))
 
 
 def _check(shell: Shell) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from coalmine.cli import kinds, output
+from coalmine.cli import kinds, output, revisions
 from coalmine.cli.client import segment
 from coalmine.cli.discover import attempt_rows
 from coalmine.cli.kinds import table_of
@@ -28,6 +28,7 @@ def register(group: typer.Typer) -> None:
     ):
         for word in kind.words:
             group.command(word, hidden=word != kind.words[1], help=command.__doc__)(reads(command))
+    revisions.register_describe(group)
 
 
 def _upstream(shell: Shell, name: _Name) -> None:
@@ -120,5 +121,7 @@ def _without_status(item: Mapping[str, Any]) -> dict[str, Any]:
 def _write_status(item: Mapping[str, Any]) -> None:
     status = item.get("status") or {}
     output.write(f"status: {clean(status.get('state', 'unknown'))}")
+    drifted = ", changed by others since" if status.get("drifted") else ""
+    output.write(clean(f"owner: {status.get('owner', 'api')}{drifted}"))
     for problem in status.get("problems") or ():
         output.write(clean(f"  {problem['severity']}: {problem['detail']}  [{problem['code']}]"))

@@ -76,7 +76,10 @@ class Shell:
         headers = {"if-match": etag} if etag else {}
         request = client.Request(method, path, asked, body, content_type, headers)
         self._maybe_print(request)
-        value = client.send(self.admin_url, self.token, request).value
+        answer = client.send(self.admin_url, self.token, request)
+        value = answer.value
+        if answer.drifted:
+            self.note(f"note: not as in its files any more: {answer.drifted}")
         if self.dry_run and isinstance(value, dict) and "object" in value:
             self.note("\n".join(describe_changes(value.get("changes") or ())))
             return value["object"]
