@@ -104,4 +104,4 @@ def roll_back(request: Request, parts: HasParts, number: Number, dry_run: DryRun
 
 
 def show_revision(revision: Revision) -> dict[str, Any]:
-    return revision.model_dump(mode="json")
+    return {"number": revision.number} | revision.model_dump(mode="json")
