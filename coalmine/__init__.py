@@ -13,7 +13,8 @@ Layers, each may import those below and never its neighbours (``make layers`` ch
     coalmine.serve                        composition root: builds every part and passes it in
     admin_api | discovery | proxy
     coalmine.feed | coalmine.manifests    publish a snapshot | read what people write
-    coalmine.catalog | coalmine.routing   SQLite, no matching | pure routing, no SQL
+    coalmine.catalog | coalmine.routing | coalmine.differences
+                                          SQLite, no matching | pure routing, no SQL | what changed
     coalmine.model | coalmine.settings | coalmine.reading
     coalmine.errors
 
