@@ -8,13 +8,9 @@ from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
 from coalmine.errors import Problem
-from coalmine.routing.shadow import find_shadowed
 from coalmine.routing.snapshot import Snapshot
 
 T = TypeVar("T")
-
-# Nobody can compare the conditions of these.
-_INCOMPARABLE = ("invalid_regex", "route_invalid")
 
 State = Literal["accepted", "warning", "rejected"]
 
@@ -47,8 +43,8 @@ def index_snapshot(snapshot: Snapshot) -> Served:
     for virtual_service in snapshot.virtual_services:
         for order, route in enumerate(virtual_service.routes):
             places[route.name] = (virtual_service.name, order)
-        sound = [route.definition for route in virtual_service.routes if route.problem not in _INCOMPARABLE]
-        shadowed.update(find_shadowed(sound))
+            if route.shadowed_by is not None:
+                shadowed[route.name] = route.shadowed_by
     problems: dict[str, list[Problem]] = defaultdict(list)
     for problem in snapshot.problems:
         problems[problem.where].append(problem)

@@ -3,6 +3,8 @@
 Imported by workers: no SQL, no YAML, no web framework.
 Rule 1: it connects again for ever; while there is no control process, what was applied last is served.
 Rule 2: a version that is applied already is acknowledged, not applied again.
+Rule 3: a change that does not fit what was applied last is not guessed at: the whole snapshot is asked for.
+Rule 4: requests go on while a snapshot is read and applied.
 """
 
 from __future__ import annotations
@@ -16,12 +18,12 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from coalmine.feed.change import MisfitError, read_change
 from coalmine.feed.frames import Frame, FrameError, Frames, Kind, write_frame
-from coalmine.feed.parse import SnapshotParser
+from coalmine.feed.slices import collector_paused, run_in_slices
 from coalmine.routing.snapshot import Snapshot
 
 _READ_BYTES = 262_144
-_LARGE_BYTES = 100_000  # takes more than a few milliseconds to parse: requests go on meanwhile
 _FIRST_WAIT_SECONDS = 0.05  # the control process restarts within a second or so
 _LONGEST_WAIT_SECONDS = 2.0
 _log = logging.getLogger(__name__)
@@ -45,7 +47,7 @@ class FeedClient:
         self._apply = apply
         self._stats = stats
         self._index = index
-        self._parser = SnapshotParser()
+        self._last: Snapshot | None = None  # applied last
         self._instance = f"{os.getpid()}-{os.urandom(8).hex()}"
 
     async def run(self) -> None:
@@ -85,7 +87,8 @@ class FeedClient:
 
     async def _answer(self, frame: Frame) -> bytes:
         if frame.kind is Kind.SNAPSHOT:
-            return await self._take(frame.body)
+            with collector_paused():
+                return await self._take(frame.body)
         if frame.kind is Kind.ASK_STATS:
             return await self._tell()
         raise FrameError(f"the control process sends no {frame.kind.name}")
@@ -94,19 +97,20 @@ class FeedClient:
         stats = self._stats()
         return write_frame(Kind.STATS, {"stats": await stats if inspect.isawaitable(stats) else stats})
 
-    async def _parse(self, body: bytes) -> Snapshot:
-        if len(body) < _LARGE_BYTES:
-            return self._parser.parse(body)
-        return await asyncio.to_thread(self._parser.parse, body)
-
     async def _take(self, body: bytes) -> bytes:
+        # Let go before the new one is applied: whoever serves it frees the old one gently.
+        last, self._last = self._last, None
         try:
-            snapshot = await self._parse(body)
+            snapshot = await run_in_slices(read_change(last, body))
+            del last
             if snapshot.version != self.version:
                 applied = self._apply(snapshot)
                 if inspect.isawaitable(applied):
                     await applied
                 self.version = snapshot.version
+            self._last = snapshot
+        except MisfitError as error:
+            return write_frame(Kind.MISFIT, {"reason": str(error)})
         except Exception as error:
             # Whatever is wrong with this snapshot, the last one is served on, and the control process is told.
             _log.exception("a snapshot cannot be applied")

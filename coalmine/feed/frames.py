@@ -4,7 +4,7 @@
 
 Rule 1: this file performs no I/O; a Frames takes bytes as they come and gives whole frames.
 Rule 2: a frame is bounded. An unknown version or kind ends the connection; the peer connects again.
-Rule 3: bodies are JSON; that of a snapshot is ``dump_snapshot``'s.
+Rule 3: bodies are JSON; that of a snapshot is lines of JSON.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ _HEADER = struct.Struct("!BBI")
 
 class Kind(IntEnum):
     HELLO = 1  # worker: {"pid", "index", "instance", "version": the snapshot it serves already, or null}
-    SNAPSHOT = 2  # control
+    SNAPSHOT = 2  # control: all of it, or what has changed; see ``coalmine.feed.change``
     ACK = 3  # worker: {"version"}
     NACK = 4  # worker: {"reason"}; it is about the snapshot that is under way
     ASK_STATS = 5  # control: {}
     STATS = 6  # worker: {"stats"}; also unasked, when it stops
+    MISFIT = 7  # worker: {"reason"}; the change does not fit what it has, and it needs the whole snapshot
 
 
 class FrameError(Exception):

@@ -10,20 +10,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from coalmine.feed.change import write_change
+from coalmine.feed.server import Publication
 from coalmine.feed.snapshot_file import write_snapshot_file
 from coalmine.feed.stats import Stats, merge_stats
 from coalmine.model import Definitions
 from coalmine.routing.remembered import RememberedBuild
-from coalmine.routing.snapshot import EMPTY, Snapshot, dump_snapshot
+from coalmine.routing.snapshot import EMPTY, Snapshot
 
 if TYPE_CHECKING:
-    from coalmine.feed.server import FeedServer, WorkerState
+    from coalmine.feed.server import FeedServer, WorkerState, WorkerStats
 
 _SLACK_SECONDS = 5.0  # beyond the server's own limits: its loop is stuck, and nobody shall wait for it
 _log = logging.getLogger(__name__)
@@ -46,6 +50,8 @@ class SnapshotFeed:
         self.current: Snapshot = EMPTY
         self.published = False
         self.file_error: str | None = None  # why the last snapshot is not on disk
+        self.instance = os.urandom(8).hex()  # tells this control process from the one before a restart
+        self.since = datetime.now(UTC)
         self._load = load
         self.build: Build = build or RememberedBuild()  # what the catalog holds, as it would be published
         self._file = snapshot_file
@@ -85,9 +91,9 @@ class SnapshotFeed:
         equal = self.published and snapshot.version == self.current.version
         if equal and self.file_error is None:
             return self.current
-        body = dump_snapshot(snapshot)
-        sent = None if equal else self._send(snapshot, body)
-        self._save(snapshot, body)  # while the workers apply it
+        whole = write_change(None, snapshot)
+        sent = None if equal else self._send(snapshot, whole)
+        self._save(snapshot, whole)  # while the workers apply it
         if sent is not None:
             _wait(sent)
         if not equal:
@@ -95,14 +101,16 @@ class SnapshotFeed:
             self._tell(snapshot)
         return snapshot
 
-    def _send(self, snapshot: Snapshot, body: bytes) -> Future[Any] | None:
+    def _send(self, snapshot: Snapshot, whole: bytes) -> Future[Any] | None:
         if self._server is None:
             return None
+        change = write_change(self.current, snapshot)
+        publication = Publication(snapshot.version, whole, self.current.version, change)
         loop = self._server.loop
         if loop is None or loop.is_closed():
-            self._server.keep(snapshot.version, body)
+            self._server.keep(publication)
             return None
-        return asyncio.run_coroutine_threadsafe(self._server.publish(snapshot.version, body), loop)
+        return asyncio.run_coroutine_threadsafe(self._server.publish(publication), loop)
 
     def _save(self, snapshot: Snapshot, body: bytes) -> None:
         if self._file is None:
@@ -133,10 +141,14 @@ class SnapshotFeed:
 
     def stats(self) -> Stats:
         """What the workers counted; see ``coalmine.feed.stats``."""
+        return merge_stats(one.stats for one in self.stats_by_worker())
+
+    def stats_by_worker(self) -> list[WorkerStats]:
+        """The same, worker by worker. ``instance`` and ``since`` tell who added it up."""
         self._check_thread()
         if self._server is None or self._server.loop is None or self._server.loop.is_closed():
-            return merge_stats([])
-        asked = asyncio.run_coroutine_threadsafe(self._server.stats(), self._server.loop)
+            return []
+        asked = asyncio.run_coroutine_threadsafe(self._server.stats_by_worker(), self._server.loop)
         return asked.result(_SLACK_SECONDS)
 
     def _check_thread(self) -> None:

@@ -3,7 +3,9 @@
 Lives on one asyncio loop; everything here runs on it.
 Rule 1: at most one snapshot is under way to a worker; when it has answered, it gets the newest. A worker that
         hangs therefore costs one snapshot of memory, however many are published.
-Rule 2: a worker that let the time pass once is not waited for again until it acknowledges something.
+Rule 2: a worker gets what has changed if that is about the snapshot that it serves, all of it otherwise or when it
+        asks for that.
+Rule 3: a worker that let the time pass once is not waited for again until it acknowledges something.
 """
 
 from __future__ import annotations
@@ -38,9 +40,22 @@ class WorkerState:
 
 
 @dataclass(frozen=True, slots=True)
-class _Publication:
+class WorkerStats:
+    """What one worker counted. ``instance`` tells it from all others that there ever were."""
+
+    instance: str
+    alive: bool
+    stats: Stats
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A snapshot, all of it, and what has changed since ``base``."""
+
     version: str
-    frame: bytes
+    whole: bytes
+    base: str | None = None
+    change: bytes = b""
 
 
 class _Worker:
@@ -54,16 +69,18 @@ class _Worker:
         self.version: str | None = hello.get("version")
         self.sent: str | None = None  # under way: sent and not answered
         self.refused: str | None = None
+        self.fits = True  # as long as it has not said otherwise
         self.problem: str | None = None
         self.hung = False
         self.stats: Stats = {}
         self.asked = False  # for stats, and not answered
         self.changed = asyncio.Event()  # a new one after every answer
 
-    def offer(self, publication: _Publication) -> None:
+    def offer(self, publication: Publication) -> None:
         if self.sent is None and publication.version not in (self.version, self.refused):
             self.sent = publication.version
-            self.writer.write(publication.frame)
+            fits = self.fits and self.version is not None and publication.base == self.version
+            self.writer.write(write_frame(Kind.SNAPSHOT, publication.change if fits else publication.whole))
 
     def settled(self, version: str) -> bool:
         """Nothing is to be expected any more: it serves ``version``, has refused it, or is gone."""
@@ -71,11 +88,18 @@ class _Worker:
 
     def acknowledge(self, version: str) -> None:
         self.version, self.sent, self.refused, self.problem, self.hung = version, None, None, None, False
+        self.fits = True
         self.wake()
 
     def refuse(self, problem: str) -> None:
         self.sent, self.refused, self.problem, self.hung = None, self.sent, problem, False
         self.wake()
+
+    def misfit(self, reason: str) -> None:
+        if self.fits:
+            self.sent, self.fits = None, False
+        else:
+            self.refuse(reason)  # that was the whole one
 
     def ask(self) -> None:
         # A worker that reads nothing gets no pile of questions.
@@ -104,7 +128,7 @@ class FeedServer:
         self._ack_seconds = ack_seconds
         self._stats_seconds = stats_seconds
         self._server: asyncio.Server | None = None
-        self._publication: _Publication | None = None
+        self._publication: Publication | None = None
         self._workers: dict[str, _Worker] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._gone: dict[str, Stats] = {}
@@ -129,13 +153,14 @@ class FeedServer:
     def workers(self) -> list[WorkerState]:
         return sorted((worker.state() for worker in self._workers.values()), key=lambda state: (state.index, state.pid))
 
-    def keep(self, version: str, body: bytes) -> None:
+    def keep(self, publication: Publication) -> None:
         """Have a snapshot ready for workers that connect later."""
-        self._publication = _Publication(version, write_frame(Kind.SNAPSHOT, body))
+        self._publication = publication
 
-    async def publish(self, version: str, body: bytes) -> list[WorkerState]:
+    async def publish(self, publication: Publication) -> list[WorkerState]:
         """Send to all and wait until they have answered, at most ``ack_seconds``; returns those that did not."""
-        self.keep(version, body)
+        self.keep(publication)
+        version = publication.version
         self._offer(*self._workers.values())
         waited = [worker for worker in self._workers.values() if not worker.hung]
         await _all_within(self._ack_seconds, [self._settle(worker, version) for worker in waited])
@@ -156,11 +181,15 @@ class FeedServer:
 
     async def stats(self) -> Stats:
         """What all workers counted, those that died included; of one that is late, what it said last."""
+        return merge_stats(one.stats for one in await self.stats_by_worker())
+
+    async def stats_by_worker(self) -> list[WorkerStats]:
+        """The same, one by one; workers that died long ago are one without a name."""
         await _all_within(
             self._stats_seconds, [self._ask(worker) for worker in self._workers.values() if not worker.hung]
         )
-        live = [worker.stats for worker in self._workers.values()]
-        return merge_stats([self._retired, *self._gone.values(), *live])
+        gone = [WorkerStats(name, False, stats) for name, stats in {"": self._retired, **self._gone}.items()]
+        return gone + [WorkerStats(name, True, worker.stats) for name, worker in self._workers.items()]
 
     async def _ask(self, worker: _Worker) -> None:
         await _heard(worker)  # an answer that is under way may be older than this question
@@ -227,6 +256,9 @@ class FeedServer:
         elif frame.kind is Kind.NACK:
             _log.error("worker %d refuses snapshot %s: %s", worker.pid, worker.sent, body["reason"])
             worker.refuse(str(body["reason"]))
+        elif frame.kind is Kind.MISFIT:
+            _log.warning("worker %d needs the whole snapshot %s: %s", worker.pid, worker.sent, body["reason"])
+            worker.misfit(str(body["reason"]))
         else:
             raise FrameError(f"a worker sends no {frame.kind.name}")
         self._offer(worker)

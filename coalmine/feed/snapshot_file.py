@@ -1,7 +1,7 @@
 """The last published snapshot on disk, for workers that start while the control process is away.
 
-    coalmine-snapshot 1 <SHA-256 of the body> <length of the body>\\n
-    <dump_snapshot's JSON>
+    coalmine-snapshot 2 <SHA-256 of the body> <length of the body>\\n
+    <the snapshot, as in coalmine.feed.change>
 
 Rule 1: the file is replaced whole (write, fsync, rename): there is the old one or the new one.
 Rule 2: a damaged file is as good as none, but never silent.
@@ -14,18 +14,18 @@ import logging
 import os
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from coalmine.routing.snapshot import Snapshot, dump_snapshot, parse_snapshot
+from coalmine.feed.change import read_change, write_change
+from coalmine.routing.snapshot import Snapshot
+from coalmine.routing.steps import finish
 
 _MAGIC = "coalmine-snapshot"
-_FORMAT = "1"
+_FORMAT = "2"
 _log = logging.getLogger(__name__)
 
 
 def write_snapshot_file(path: Path, snapshot: Snapshot, *, body: bytes | None = None) -> None:
-    """Replace ``path``; raises OSError, and the old file stays. ``body`` is the dumped snapshot, if at hand."""
-    body = dump_snapshot(snapshot) if body is None else body
+    """Replace ``path``; raises OSError, and the old file stays. ``body`` is what is to be in it, if at hand."""
+    body = write_change(None, snapshot) if body is None else body
     header = f"{_MAGIC} {_FORMAT} {hashlib.sha256(body).hexdigest()} {len(body)}\n"
     new = path.with_name(f"{path.name}.new-{os.getpid()}")
     try:
@@ -78,6 +78,6 @@ def _parse(data: bytes) -> Snapshot:
     if words[3] != str(len(body)) or words[2] != hashlib.sha256(body).hexdigest():
         raise ValueError("it is damaged: length or checksum is wrong")
     try:
-        return parse_snapshot(body)
-    except ValidationError as error:
-        raise ValueError(f"it holds no snapshot of this version: {error.errors()[0]['msg']}") from None
+        return finish(read_change(None, body))
+    except ValueError as error:
+        raise ValueError(f"it holds no snapshot of this version: {error}") from None

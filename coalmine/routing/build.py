@@ -6,19 +6,24 @@ Rule 2: no bad definition raises, sinks a good one or vanishes. It is set aside 
     place in the order and answers with the problem, so that no request falls through to the next route.
 Rule 3: a domain belongs to the first virtual service that claims it.
 Rule 4: the virtual service ``default`` exists for routes even where nobody defined it; it is the youngest, for ``*``.
+Rule 5: what a Builder remembers saves work and never shows: its snapshots are those that a new one gives. What became
+    of a route is taken from memory where the route and all that it depends on are the same objects as before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from operator import is_
 
 from coalmine.errors import Problem
-from coalmine.model import Definitions, Route, VirtualService
+from coalmine.model import Definitions, Destination, Mirror, Route, VirtualService
 from coalmine.routing.known import Known
 from coalmine.routing.local import find_local_faults
-from coalmine.routing.order import order_routes
+from coalmine.routing.order import Key, order_key
 from coalmine.routing.resolve import Resolver, common_problem
-from coalmine.routing.shadow import find_shadowed
+from coalmine.routing.shadow import Claim, compare_claims, make_claim
 from coalmine.routing.snapshot import ServedRoute, ServedUpstream, ServedVirtualService, Snapshot, make_snapshot
 
 DEFAULT = "default"
@@ -26,26 +31,145 @@ DEFAULT = "default"
 
 def build_snapshot(definitions: Definitions) -> Snapshot:
     """Everything that can be served of ``definitions``, and the problems of what cannot."""
-    resolver = Resolver(Known(definitions))
-    problems: list[Problem] = []
-    services = _claim_domains(_with_default(definitions), problems)
-    routes: dict[str, list[Route]] = {service.name: [] for service in services}
-    for route in definitions.routes:
-        if route.virtual_service in routes:
-            routes[route.virtual_service].append(route)
-        else:
-            detail = f"the virtual service {route.virtual_service} does not exist"
-            problems.append(Problem("virtual_service_missing", where_of(route), detail))
-    served = tuple(_serve_routes(service, routes[service.name], resolver, problems) for service in services)
-    upstreams = tuple(
-        ServedUpstream(upstream.name, upstream.endpoints)
-        for upstream in sorted(definitions.upstreams, key=lambda one: one.name)
-    )
-    return make_snapshot(upstreams, served, _tidy([*problems, *resolver.problems]))
+    return Builder().build(definitions)
 
 
 def where_of(route: Route) -> str:
     return f"routes/{route.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Built:
+    """What became of a route by itself, and what it was made of."""
+
+    route: Route
+    needs: tuple[object, ...]
+    served: ServedRoute
+    problems: tuple[Problem, ...]
+    order: Key
+    claim: Claim
+
+
+@dataclass(frozen=True, slots=True)
+class _BuiltService:
+    """What became of the routes of a virtual service together; ``members`` in effective order."""
+
+    members: tuple[_Built, ...]
+    served: ServedVirtualService
+    problems: tuple[Problem, ...]
+
+
+class Builder:
+    """Builds one snapshot after another; may be called from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._routes: dict[int, _Built] = {}  # by identity: each holds its route, so that no other gets it
+        self._services: dict[str, _BuiltService] = {}
+
+    def build(self, definitions: Definitions) -> Snapshot:
+        """What ``build_snapshot`` gives; what is as in the last one is the same object."""
+        with self._lock:
+            return self._build(definitions)
+
+    def _build(self, definitions: Definitions) -> Snapshot:
+        problems: list[Problem] = []
+        claimed = _claim_domains(_with_default(definitions), problems)
+        members: dict[str, list[_Built]] = {service.name: [] for service in claimed}
+        self._routes = {id(built.route): built for built in self._build_routes(definitions)}
+        for built in self._routes.values():
+            route = built.route
+            if route.virtual_service in members:
+                members[route.virtual_service].append(built)
+            else:
+                detail = f"the virtual service {route.virtual_service} does not exist"
+                problems.append(Problem("virtual_service_missing", where_of(route), detail))
+        self._services = {service.name: self._build_service(service, members[service.name]) for service in claimed}
+        for service in self._services.values():
+            problems += service.problems
+        served = tuple(service.served for service in self._services.values())
+        return make_snapshot(_serve_upstreams(definitions), served, _tidy(problems))
+
+    def _build_routes(self, definitions: Definitions) -> Iterable[_Built]:
+        known = Known(definitions)
+        resolver = Resolver(known)
+        for route in definitions.routes:
+            last = self._routes.get(id(route))
+            needs = _find_needs(route, known)
+            if last is not None and _are_same(last.needs, needs):
+                yield last
+            else:
+                served, problems = _serve_route(route, resolver)
+                yield _Built(route, needs, served, problems, order_key(route), make_claim(route))
+
+    def _build_service(self, service: ServedVirtualService, members: list[_Built]) -> _BuiltService:
+        ordered = tuple(sorted(members, key=lambda built: built.order))  # stable, so age decides between equals
+        last = self._services.get(service.name, _BuiltService((), service, ()))
+        if last.served.domains == service.domains and _are_same(last.members, ordered):
+            return last
+        shadowed = compare_claims(built.claim for built in ordered)
+        known = {route.name: route for route in last.served.routes}
+        routes = tuple(_finish(built, shadowed, known) for built in ordered)
+        if last.served.domains == service.domains and _are_same(last.served.routes, routes):
+            served = last.served
+        else:
+            served = ServedVirtualService(service.name, service.domains, routes)
+        own = (problem for built in ordered for problem in built.problems)
+        return _BuiltService(ordered, served, (*own, *_shadow_problems(shadowed)))
+
+
+def _find_needs(route: Route, known: Known) -> tuple[object, ...]:
+    """Everything outside of ``route`` that what is served of it depends on."""
+    needs: list[object] = []
+    targets: list[Destination | Mirror] = [*route.destinations]
+    if route.mirror is not None:
+        targets.append(route.mirror)
+    for target in targets:
+        function = None if target.function is None else known.find_function(target.upstream, target.function)
+        document = known.find_document(function) if function is not None and route.validate_ else None
+        needs += target.upstream in known.upstreams, target.upstream in known.pending, function, document
+    return tuple(needs)
+
+
+def _are_same(some: Sequence[object], others: Sequence[object]) -> bool:
+    return len(some) == len(others) and all(map(is_, some, others))
+
+
+def _serve_route(route: Route, resolver: Resolver) -> tuple[ServedRoute, tuple[Problem, ...]]:
+    where, before = where_of(route), len(resolver.problems)
+    destinations = tuple(
+        resolver.resolve(where, destination, validate=route.validate_) for destination in route.destinations
+    )
+    mirror = resolver.resolve_mirror(where, route.mirror)
+    problems = tuple(resolver.problems[before:])
+    faults = find_local_faults(route)
+    if faults:
+        code = "invalid_regex" if any(fault.code == "invalid_regex" for fault in faults) else "route_invalid"
+        detail = "; ".join(f"{fault.pointer}: {fault.detail}" for fault in faults)
+        return ServedRoute(route, destinations, mirror, code, detail), (*problems, Problem(code, where, detail))
+    return ServedRoute(route, destinations, mirror, *common_problem(destinations)), problems
+
+
+def _finish(built: _Built, shadowed: dict[str, str], known: dict[str, ServedRoute]) -> ServedRoute:
+    """With its shadow; the one of ``known`` where there is no difference."""
+    last, made = known.get(built.served.name), built.served
+    if made.name in shadowed:
+        made = replace(made, shadowed_by=shadowed[made.name])
+    # Equal is what has the same text: 1, 1.0 and true are equal in Python.
+    return last if last is not None and (last is made or last.text == made.text) else made
+
+
+def _shadow_problems(shadowed: dict[str, str]) -> Iterable[Problem]:
+    for name, earlier in shadowed.items():
+        detail = f"the route {earlier} is earlier in the order and takes all its requests"
+        yield Problem("route_shadowed", f"routes/{name}", detail, "warning")
+
+
+def _serve_upstreams(definitions: Definitions) -> tuple[ServedUpstream, ...]:
+    return tuple(
+        ServedUpstream(upstream.name, upstream.endpoints)
+        for upstream in sorted(definitions.upstreams, key=lambda one: one.name)
+    )
 
 
 def _with_default(definitions: Definitions) -> tuple[VirtualService, ...]:
@@ -71,32 +195,6 @@ def _claim_domains(services: Iterable[VirtualService], problems: list[Problem]) 
                 problems.append(Problem("domain_conflict", f"virtual-services/{service.name}", detail, severity))
         served.append(ServedVirtualService(service.name, kept))
     return sorted(served, key=lambda one: one.name)
-
-
-def _serve_routes(
-    service: ServedVirtualService, routes: list[Route], resolver: Resolver, problems: list[Problem]
-) -> ServedVirtualService:
-    ordered = order_routes(routes)
-    served = tuple(_serve_route(route, resolver, problems) for route in ordered)
-    for name, earlier in find_shadowed(ordered).items():
-        detail = f"the route {earlier} is earlier in the order and takes all its requests"
-        problems.append(Problem("route_shadowed", f"routes/{name}", detail, "warning"))
-    return ServedVirtualService(service.name, service.domains, served)
-
-
-def _serve_route(route: Route, resolver: Resolver, problems: list[Problem]) -> ServedRoute:
-    where = where_of(route)
-    destinations = tuple(
-        resolver.resolve(where, destination, validate=route.validate_) for destination in route.destinations
-    )
-    mirror = resolver.resolve_mirror(where, route.mirror)
-    faults = find_local_faults(route)
-    if faults:
-        code = "invalid_regex" if any(fault.code == "invalid_regex" for fault in faults) else "route_invalid"
-        detail = "; ".join(f"{fault.pointer}: {fault.detail}" for fault in faults)
-        problems.append(Problem(code, where, detail))
-        return ServedRoute(route, destinations, mirror, code, detail)
-    return ServedRoute(route, destinations, mirror, *common_problem(destinations))
 
 
 def _tidy(problems: Iterable[Problem]) -> tuple[Problem, ...]:

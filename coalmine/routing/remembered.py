@@ -8,7 +8,7 @@ they are equal costs next to nothing.
 from __future__ import annotations
 
 from coalmine.model import Definitions
-from coalmine.routing.build import build_snapshot
+from coalmine.routing.build import Builder
 from coalmine.routing.snapshot import Snapshot
 
 _REMEMBERED = 2  # before and after
@@ -18,12 +18,13 @@ class RememberedBuild:
     """``build_snapshot``, with a memory; may be called from any thread."""
 
     def __init__(self) -> None:
+        self._builder = Builder()
         self._last: tuple[tuple[Definitions, Snapshot], ...] = ()
 
     def __call__(self, definitions: Definitions) -> Snapshot:
         for known, snapshot in self._last:
             if known == definitions:
                 return snapshot
-        snapshot = build_snapshot(definitions)
+        snapshot = self._builder.build(definitions)
         self._last = ((definitions, snapshot), *self._last[: _REMEMBERED - 1])
         return snapshot

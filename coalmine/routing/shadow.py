@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 
 from coalmine.model import Match, Route, ValueMatch
-from coalmine.routing.conditions import compile_methods, parse_network
+from coalmine.routing.conditions import parse_network
 from coalmine.routing.matcher import AnyPath, ExactPath, NoPath, PrefixPath, RegexPath, TemplatePath, compile_match
 from coalmine.routing.template import Name, Segment, Template, capture_segment
 
@@ -27,34 +27,53 @@ _MAX_WISHES = 8
 _MAX_COMPARED = 64
 
 
-def find_shadowed(ordered: Sequence[Route]) -> dict[str, str]:
+def find_shadowed(ordered: Iterable[Route]) -> dict[str, str]:
     """The names of shadowed routes among ``ordered`` (effective order), each with an earlier route that takes all."""
+    return compare_claims(map(make_claim, ordered))
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Which requests a route takes, as far as it can be compared. ``implied``: sets of wishes that it is within."""
+
+    name: str
+    path: AnyPath
+    methods: frozenset[str] | None
+    cidrs: tuple[str, ...]
+    wishes: Wishes
+    implied: tuple[Wishes, ...]
+
+    def covers(self, other: Claim) -> bool:
+        """Paths and wishes left aside."""
+        if self.methods is not None and (other.methods is None or not other.methods <= self.methods):
+            return False
+        return not self.cidrs or (bool(other.cidrs) and all(_inside_any(cidr, self.cidrs) for cidr in other.cidrs))
+
+
+def make_claim(route: Route) -> Claim:
+    match = route.match
+    compiled = compile_match(match)
+    wishes = frozenset(_wishes(match))
+    implied = tuple(_subsets(match)) if wishes else _NO_WISHES
+    return Claim(route.name, compiled.path, compiled.methods, match.source_cidrs, wishes, implied)
+
+
+def compare_claims(ordered: Iterable[Claim]) -> dict[str, str]:
+    """``find_shadowed`` for those who keep the claims."""
     index = _Index()
     found: dict[str, str] = {}
-    for route in ordered:
-        path = compile_match(route.match).path
-        if isinstance(path, NoPath):
+    for claim in ordered:
+        if isinstance(claim.path, NoPath):
             continue
-        earlier = index.find_cover(path, route.match)
+        earlier = index.find_cover(claim)
         if earlier is not None:
-            found[route.name] = earlier
-        index.add(path, route)
+            found[claim.name] = earlier
+        index.add(claim)
     return found
 
 
-@dataclass(slots=True)
-class _Candidate:
-    name: str
-    methods: frozenset[str] | None
-    cidrs: tuple[str, ...]
-
-    def covers(self, methods: frozenset[str] | None, cidrs: Sequence[str]) -> bool:
-        if self.methods is not None and (methods is None or not methods <= self.methods):
-            return False
-        return not self.cidrs or (bool(cidrs) and all(_inside_any(cidr, self.cidrs) for cidr in cidrs))
-
-
-Group = dict[Wishes, list[_Candidate]]
+_NO_WISHES: tuple[Wishes, ...] = (frozenset(),)
+Group = dict[Wishes, list[Claim]]
 
 
 @dataclass(slots=True)
@@ -76,21 +95,18 @@ class _Index:
         self._patterns: dict[str, tuple[RegexPath, Group]] = {}
         self._templates = _Node()
 
-    def add(self, path: AnyPath, route: Route) -> None:
-        candidate = _Candidate(route.name, compile_methods(route.match.methods), route.match.source_cidrs)
-        same = self._group_of(path).setdefault(frozenset(_wishes(route.match)), [])
+    def add(self, claim: Claim) -> None:
+        same = self._group_of(claim.path).setdefault(claim.wishes, [])
         if len(same) < _MAX_COMPARED:
-            same.append(candidate)
+            same.append(claim)
 
-    def find_cover(self, path: AnyPath, match: Match) -> str | None:
+    def find_cover(self, claim: Claim) -> str | None:
         """An earlier route that takes every request of a later one."""
-        sets = list(_subsets(match))
-        methods = compile_methods(match.methods)
-        for group in self._covering(path):
-            for wishes in sets:
-                for candidate in group.get(wishes, ()):
-                    if candidate.covers(methods, match.source_cidrs):
-                        return candidate.name
+        for group in self._covering(claim.path):
+            for wishes in claim.implied:
+                for earlier in group.get(wishes, ()):
+                    if earlier.covers(claim):
+                        return earlier.name
         return None
 
     def _group_of(self, path: AnyPath) -> Group:

@@ -2,12 +2,17 @@
 
 Rule 1: data only. No compiled pattern, no closure, no clock: equal content has an equal version.
 Rule 2: whatever an engine needs in order to serve is in here; engines never ask the catalog.
+Rule 3: the version is a hash of the hashes of the parts, and a part remembers its own. Where most routes are the same
+    objects as before, a new snapshot costs little, and its version is what it would be if all of them were new.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from pydantic import JsonValue, TypeAdapter
@@ -84,28 +89,45 @@ class ServedDestination:
         return self.call.function if self.call else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: text and digest are remembered
 class ServedRoute:
-    """A route as it is served. With a ``problem`` (a code) every request to it answers with that problem."""
+    """A route as it is served. With a ``problem`` (a code) every request to it answers with that problem.
+
+    ``shadowed_by`` names an earlier route that takes all its requests.
+    """
 
     definition: Route
     destinations: tuple[ServedDestination, ...] = ()
     mirror: ServedDestination | None = None
     problem: str | None = None
     detail: str = ""
+    shadowed_by: str | None = None
 
     @property
     def name(self) -> str:
         return self.definition.name
 
+    @cached_property
+    def text(self) -> bytes:
+        """One line of JSON."""
+        return _ROUTE.dump_json(self, by_alias=True, exclude_defaults=True)
 
-@dataclass(frozen=True, slots=True)
+    @cached_property
+    def digest(self) -> bytes:
+        return hashlib.sha256(self.text).digest()
+
+
+@dataclass(frozen=True)  # no slots: the digest is remembered
 class ServedVirtualService:
     """Domains and their routes, in effective order."""
 
     name: str
     domains: tuple[str, ...]
     routes: tuple[ServedRoute, ...] = ()
+
+    @cached_property
+    def digest(self) -> bytes:
+        return _hash([_hash_json([self.name, *self.domains]), *(route.digest for route in self.routes)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +146,8 @@ class Snapshot:
     problems: tuple[Problem, ...] = ()
 
 
-_ADAPTER: TypeAdapter[Snapshot] = TypeAdapter(Snapshot)
+_SNAPSHOT: TypeAdapter[Snapshot] = TypeAdapter(Snapshot)
+_ROUTE: TypeAdapter[ServedRoute] = TypeAdapter(ServedRoute)
 
 
 def make_snapshot(
@@ -133,21 +156,40 @@ def make_snapshot(
     problems: tuple[Problem, ...] = (),
 ) -> Snapshot:
     """A snapshot with the version that its content has."""
-    content = _ADAPTER.dump_json(
-        Snapshot("", upstreams, virtual_services, problems), by_alias=True, exclude_defaults=True
+    content = _hash(
+        [
+            _hash_json([[one.name, *one.endpoints] for one in upstreams]),
+            *(service.digest for service in virtual_services),
+            _hash_json([[one.code, one.where, one.detail, one.severity] for one in problems]),
+        ]
     )
     # 16 hexadecimal digits: short enough to read aloud, and versions only ever tell apart a few snapshots.
-    return Snapshot(hashlib.sha256(content).hexdigest()[:16], upstreams, virtual_services, problems)
+    return Snapshot(content.hex()[:16], upstreams, virtual_services, problems)
+
+
+def _hash(digests: Iterable[bytes]) -> bytes:
+    return hashlib.sha256(b"".join(digests)).digest()
+
+
+def _hash_json(value: list[str] | list[list[str]]) -> bytes:
+    return hashlib.sha256(json.dumps(value).encode()).digest()
 
 
 def dump_snapshot(snapshot: Snapshot) -> bytes:
-    """The JSON that crosses to the workers and lies on disk."""
-    return _ADAPTER.dump_json(snapshot, by_alias=True, exclude_defaults=True)
+    """All of it as one JSON object, for people to look at."""
+    return _SNAPSHOT.dump_json(snapshot, by_alias=True, exclude_defaults=True)
 
 
 def parse_snapshot(text: bytes) -> Snapshot:
     """The snapshot in ``text``; raises ``pydantic.ValidationError``."""
-    return _ADAPTER.validate_json(text)
+    return _SNAPSHOT.validate_json(text)
+
+
+def parse_route(line: bytes) -> ServedRoute:
+    """The route whose ``text`` is ``line``; raises ``pydantic.ValidationError``."""
+    route = _ROUTE.validate_json(line)
+    vars(route)["text"] = line  # what it came as, so that its digest is that of what was sent
+    return route
 
 
 EMPTY = make_snapshot()

@@ -1,17 +1,20 @@
 """A snapshot compiled for lookups: what the embedded engine asks for every request.
 
-Rule 1: this file performs no I/O. A table is never changed after ``compile``.
+Rule 1: this file performs no I/O. A table is never changed once it is compiled.
 Rule 2: the winner is the first route of the effective order that matches, always. The indexes (a dict of exact paths, a
     trie of templates, a list of patterns, a trie of prefixes) only spare looking at the others: each yields the
     candidates of one kind, the lowest rank wins, and a kind that cannot hold a lower rank than the best so far is
     not asked.
 Rule 3: the cost of a lookup does not grow with the number of routes, but for patterns and for routes on one path that
     differ in neither the value of a header nor that of a query parameter.
+Rule 4: a virtual service that is the same object as in the last table is not compiled again; where it is another one,
+    routes that are the same objects are not.
+Rule 5: compiling goes by steps of some 0.1 ms, so that whoever serves requests meanwhile can do so in between.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 from coalmine.routing.action import CompiledAction, compile_action
@@ -22,6 +25,7 @@ from coalmine.routing.hosts import find_domain, normalize_host
 from coalmine.routing.matcher import CompiledMatch, ExactPath, PrefixPath, RegexPath, TemplatePath, compile_match
 from coalmine.routing.patterns import Pattern
 from coalmine.routing.snapshot import ServedRoute, ServedVirtualService, Snapshot
+from coalmine.routing.steps import finish
 from coalmine.routing.trie import NEVER, PrefixTrie, TemplateTrie
 
 
@@ -30,11 +34,12 @@ class CompiledRoute:
 
     __slots__ = ("action", "match", "rank", "served")
 
-    def __init__(self, served: ServedRoute, rank: int) -> None:
+    def __init__(self, served: ServedRoute, rank: int, last: CompiledRoute | None = None) -> None:
+        """``last`` is the same route in the last table; its rank may have been another one."""
         self.served = served
         self.rank = rank
-        self.match: CompiledMatch = compile_match(served.definition.match)
-        self.action: CompiledAction = compile_action(served)
+        self.match: CompiledMatch = last.match if last is not None else compile_match(served.definition.match)
+        self.action: CompiledAction = last.action if last is not None else compile_action(served)
 
     @property
     def name(self) -> str:
@@ -57,21 +62,38 @@ class Matched:
 class CompiledVirtualService:
     """The routes of one virtual service, in effective order and indexed."""
 
-    __slots__ = ("_exact", "_patterns", "_prefixes", "_templates", "domains", "name", "routes")
+    __slots__ = ("_exact", "_patterns", "_prefixes", "_templates", "domains", "name", "routes", "served")
 
     def __init__(self, served: ServedVirtualService) -> None:
+        """Without routes; ``fill`` is to be followed to its end."""
+        self.served = served
         self.name = served.name
         self.domains = served.domains
-        self.routes = tuple(CompiledRoute(route, rank) for rank, route in enumerate(served.routes))
+        self.routes: tuple[CompiledRoute, ...] = ()
         self._templates = TemplateTrie()
         self._prefixes = PrefixTrie()
+        self._exact: dict[str, Bucket] = {}
+        self._patterns: tuple[tuple[int, Pattern, Bucket], ...] = ()
+
+    def fill(self, last: CompiledVirtualService | None) -> Iterator[None]:
+        """Compile the routes; what ``last`` has of them is taken from there."""
+        known = {} if last is None else {id(route.served): route for route in last.routes}
+        routes: list[CompiledRoute] = []
         exact: dict[str, list[CompiledRoute]] = {}
         patterns: dict[str, list[CompiledRoute]] = {}
-        for route in self.routes:
+        for rank, served in enumerate(self.served.routes):
+            route = known.get(id(served))
+            if route is None or route.rank != rank:
+                route = CompiledRoute(served, rank, route)
+            routes.append(route)
             self._index(route, exact, patterns)
-        self._templates.seal()
-        self._prefixes.seal()
-        self._exact = {path: Bucket(routes) for path, routes in exact.items()}
+            yield
+        self.routes = tuple(routes)
+        yield from self._templates.seal()
+        yield from self._prefixes.seal()
+        for path, same in exact.items():
+            self._exact[path] = Bucket(same)
+            yield
         self._patterns = _seal_patterns(patterns)
 
     def _index(
@@ -151,19 +173,32 @@ class RouteTable:
 
     __slots__ = ("_domains", "snapshot", "version", "virtual_services")
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, virtual_services: tuple[CompiledVirtualService, ...]) -> None:
         self.snapshot = snapshot
         self.version = snapshot.version
-        self.virtual_services = tuple(CompiledVirtualService(served) for served in snapshot.virtual_services)
+        self.virtual_services = virtual_services
         self._domains: dict[str, CompiledVirtualService] = {}
-        for service in self.virtual_services:
+        for service in virtual_services:
             for domain in service.domains:
                 self._domains.setdefault(domain, service)
 
     @classmethod
-    def compile(cls, snapshot: Snapshot) -> RouteTable:
+    def compile(cls, snapshot: Snapshot, last: RouteTable | None = None) -> RouteTable:
         """Never raises for a bad definition: such a route answers with its problem or matches nothing."""
-        return cls(snapshot)
+        return finish(cls.compile_by_steps(snapshot, last))
+
+    @classmethod
+    def compile_by_steps(cls, snapshot: Snapshot, last: RouteTable | None) -> Generator[None, None, RouteTable]:
+        """``compile``, with a pause after each step."""
+        known = {} if last is None else {service.name: service for service in last.virtual_services}
+        services: list[CompiledVirtualService] = []
+        for served in snapshot.virtual_services:
+            service = known.get(served.name)
+            if service is None or service.served is not served:
+                former, service = service, CompiledVirtualService(served)
+                yield from service.fill(former)
+            services.append(service)
+        return cls(snapshot, tuple(services))
 
     def find_virtual_service(self, host: str) -> CompiledVirtualService | None:
         """The virtual service with the most specific domain for ``host`` (a Host header's text will do)."""

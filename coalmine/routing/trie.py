@@ -7,7 +7,7 @@ Rule 3: a request path is split no further than the deepest route goes, so a pat
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from coalmine.routing.bucket import Bucket, Ranked
 from coalmine.routing.template import Segment, Template, capture_segment
@@ -52,12 +52,13 @@ class PrefixTrie:
         self._depth = max(self._depth, len(segments))
         self.first_rank = min(self.first_rank, owner.rank)
 
-    def seal(self) -> None:
-        """To be called once, when all owners are in."""
+    def seal(self) -> Iterator[None]:
+        """To be followed to its end once, when all owners are in."""
         for node in self._nodes:
             node.bucket = Bucket(node.owners) if node.owners else None
             node.owners = []
             node.children = node.children or _NO_PREFIXES
+            yield
         self._nodes = []
 
     def find(self, path: str) -> list[Bucket]:
@@ -119,8 +120,8 @@ class TemplateTrie:
         self._depth = max(self._depth, len(template.segments))
         self.first_rank = min(self.first_rank, owner.rank)
 
-    def seal(self) -> None:
-        """To be called once, when all owners are in."""
+    def seal(self) -> Iterator[None]:
+        """To be followed to its end once, when all owners are in."""
         pending = [self._root]
         while pending:
             node = pending.pop()
@@ -131,6 +132,7 @@ class TemplateTrie:
             node.owners = []
             node.children = node.children or _NO_TEMPLATES
             node.partials = node.partials or _NO_PARTIALS
+            yield
 
     def find(self, path: str) -> list[Bucket]:
         """The buckets of all templates that ``path`` fits, in no order."""

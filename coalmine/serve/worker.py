@@ -62,7 +62,7 @@ class Worker:
         await asyncio.wait([asyncio.ensure_future(self._fed.wait())], timeout=seconds)
 
     async def apply(self, snapshot: Snapshot) -> None:
-        self.engine.apply(snapshot)
+        await self.engine.apply_gently(snapshot)
         self._fed.set()
 
     async def stats(self) -> dict[str, Any]:

@@ -11,15 +11,17 @@ import os
 import random
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
+from coalmine.feed.slices import forget, run_in_slices
 from coalmine.routing.decision import Reply
 from coalmine.routing.limit import RateLimits
 from coalmine.routing.snapshot import EMPTY, Snapshot
 from coalmine.routing.source import TrustedProxies
-from coalmine.routing.table import RouteTable
+from coalmine.routing.steps import finish
+from coalmine.routing.table import CompiledRoute, RouteTable
 from proxy.embedded.access_log import AccessLog
 from proxy.embedded.client import ClientConnection
 from proxy.embedded.connector import Connector
@@ -66,7 +68,7 @@ class Engine:
         self.counters = self.stats_store.counters
         self.sweep = Sweep(self.clock, self._close_idle)
         self.connector = Connector(self.options, self.counters, self.clock)
-        self.served = self._compile(EMPTY, {})
+        self.served = self._make_served(RouteTable.compile(EMPTY), {})
         self._clients: set[ClientConnection] = set()
         self._turned_away: set[ClientConnection] = set()
         self._servers: list[asyncio.Server] = []
@@ -79,19 +81,30 @@ class Engine:
 
     def apply(self, snapshot: Snapshot) -> None:
         """Serve ``snapshot`` from the next request on."""
+        finish(self._apply_by_steps(snapshot))
+
+    async def apply_gently(self, snapshot: Snapshot) -> None:
+        """``apply``, one at a time, with turns for the requests that come meanwhile."""
+        await run_in_slices(self._apply_by_steps(snapshot))
+
+    def _apply_by_steps(self, snapshot: Snapshot) -> Generator[None, None, None]:
         if snapshot.version == self.served.version:
             return
-        self.served = self._compile(snapshot, self.served.clusters)
-        self.limits.keep({route.name for service in snapshot.virtual_services for route in service.routes})
-        self.stats_store.fold(
-            {(service.name, route.name) for service in snapshot.virtual_services for route in service.routes}
-        )
+        table = yield from RouteTable.compile_by_steps(snapshot, self.served.table)
+        before = list_routes(self.served.table)
+        self.served = self._make_served(table, self.served.clusters)
+        kept: set[tuple[str, str]] = set()
+        for route in list_routes(table):
+            kept.add((route.served.definition.virtual_service, route.name))
+            yield
+        self.limits.keep({name for _, name in kept})
+        self.stats_store.fold(kept)
+        yield from forget(before)
 
-    def _compile(self, snapshot: Snapshot, clusters: dict[str, Cluster]) -> Served:
-        table = RouteTable.compile(snapshot)
-        clusters = update_clusters(clusters, snapshot.upstreams)
+    def _make_served(self, table: RouteTable, clusters: dict[str, Cluster]) -> Served:
+        clusters = update_clusters(clusters, table.snapshot.upstreams)
         lanes = Lanes(clusters, self.stats_store, self.options.upstream_timeout_seconds)
-        return Served(snapshot.version, table, clusters, lanes)
+        return Served(table.version, table, clusters, lanes)
 
     async def serve(self, sock: socket.socket) -> None:
         """Accept connections on ``sock``, a bound stream socket; returns once it does."""
@@ -187,6 +200,10 @@ class Engine:
         for cluster in self.served.clusters.values():
             for endpoint in cluster.endpoints:
                 close_expired(endpoint, now)
+
+
+def list_routes(table: RouteTable) -> list[CompiledRoute]:
+    return [route for service in table.virtual_services for route in service.routes]
 
 
 def _labels(exchange: Exchange) -> Labels:

@@ -6,16 +6,16 @@ import asyncio
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from coalmine.feed import FeedClient, FeedServer, SnapshotFeed
+from coalmine.feed.change import write_change
 from coalmine.feed.frames import Kind, write_frame
-from coalmine.model import Definitions
-from coalmine.routing.snapshot import ServedUpstream, Snapshot, dump_snapshot, make_snapshot
+from coalmine.model import Definitions, DirectResponse, Route
+from coalmine.routing.snapshot import ServedRoute, ServedVirtualService, Snapshot, make_snapshot
 from tests.coalmine.feed.support import Worker, running_server, snapshot_of, wait_until, workers
 
 HELLO = write_frame(Kind.HELLO, {"pid": 1, "index": 0, "instance": "i", "version": None})
@@ -110,21 +110,33 @@ def test_an_asynchronous_apply_is_awaited_before_the_acknowledgement(tmp_path: P
         await asyncio.sleep(0.01)
         applied.append(given)
 
-    answer = asyncio.run(_first_answer(tmp_path / "s", write_frame(Kind.SNAPSHOT, dump_snapshot(snapshot)), apply))
+    answer = asyncio.run(_first_answer(tmp_path / "s", write_frame(Kind.SNAPSHOT, write_change(None, snapshot)), apply))
     assert answer == write_frame(Kind.ACK, {"version": snapshot.version})
     assert applied == [snapshot]
 
 
-def test_a_large_snapshot_is_parsed_beside_the_loop_and_applied_on_it(tmp_path: Path) -> None:
-    snapshot = make_snapshot(tuple(ServedUpstream(f"u{number}", ("http://127.0.0.1:1",)) for number in range(3000)))
-    threads = []
+def test_while_a_large_snapshot_is_read_the_loop_goes_on(tmp_path: Path) -> None:
+    routes = (Route(name=f"r{number}", direct_response=DirectResponse()) for number in range(2000))
+    snapshot = make_snapshot((), (ServedVirtualService("v", ("*",), tuple(map(ServedRoute, routes))),))
+    frame = write_frame(Kind.SNAPSHOT, write_change(None, snapshot))
+    turns = 0
 
-    def apply(given: Snapshot) -> None:
-        threads.append(threading.current_thread())
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
 
-    frame = write_frame(Kind.SNAPSHOT, dump_snapshot(snapshot))
-    assert asyncio.run(_first_answer(tmp_path / "s", frame, apply))[1] == Kind.ACK
-    assert threads == [threading.main_thread()]
+    async def scene() -> tuple[bytes, int]:
+        counting = asyncio.create_task(count())
+        started: list[int] = []
+        answer = await _first_answer(tmp_path / "s", frame, lambda _: started.append(turns))
+        counting.cancel()
+        return answer, started[0]
+
+    answer, before = asyncio.run(scene())
+    assert answer == write_frame(Kind.ACK, {"version": snapshot.version})
+    assert before > 20
 
 
 def test_publishing_and_asking_on_a_loop_that_is_closed_ends_at_once(tmp_path: Path) -> None:
@@ -147,6 +159,18 @@ def test_a_snapshot_that_cannot_be_read_is_refused_and_nothing_is_applied(tmp_pa
 @pytest.mark.parametrize("sent", [b"HTTP/1.1 200 OK\r\n", write_frame(Kind.ACK, {})], ids=["HTTP", "wrong kind"])
 def test_a_control_process_that_breaks_the_protocol_is_left(tmp_path: Path, sent: bytes) -> None:
     assert asyncio.run(_first_answer(tmp_path / "s", sent, lambda _: None)) == b""
+
+
+def test_a_peer_that_misfits_the_whole_snapshot_too_is_taken_to_refuse_it(tmp_path: Path) -> None:
+    misfit = write_frame(Kind.MISFIT, {"reason": "no"})
+    with running_server(tmp_path / "s") as server, socket.socket(socket.AF_UNIX) as peer:
+        peer.connect(str(tmp_path / "s"))
+        peer.sendall(HELLO)
+        wait_until(lambda: len(server.workers()) == 1)
+        feed = SnapshotFeed(Definitions, server=server, build=lambda _: snapshot_of("one"))
+        peer.sendall(misfit + misfit)
+        assert feed.publish() == snapshot_of("one")
+        wait_until(lambda: server.workers()[0].problem == "no")
 
 
 def test_a_client_waits_for_a_control_process_that_is_not_there_yet(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from coalmine.feed import FeedServer, SnapshotFeed
 from coalmine.model import Definitions
 from tests.coalmine.feed.support import Worker, running_server, snapshot_of, wait_until, workers
@@ -129,6 +131,36 @@ def test_a_worker_that_serves_it_already_does_not_apply_it_again(tmp_path: Path)
         feed.publish()
         wait_until(lambda: worker.lines)
         assert worker.lines == [f"applied {snapshot_of('two').version}"]
+
+
+def test_a_worker_that_lacks_what_a_change_is_about_gets_the_whole_snapshot(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = ["one"]
+    # It serves this version from disk, say, and has never heard of it over the feed.
+    version = snapshot_of("one").version
+    with running_server(tmp_path / "s") as server, workers(Worker(tmp_path / "s", version=version)) as (worker,):
+        connected(server, 1)
+        feed = feed_of(server, names)
+        feed.publish()
+        for name in ("two", "three"):
+            names.append(name)
+            feed.publish()
+            assert feed.workers()[0].version == feed.current.version, "when the writer hears of it"
+        wait_until(lambda: len(worker.lines) == 2)
+    assert caplog.text.count("needs the whole snapshot") == 1, "the next change fits again"
+
+
+def test_after_a_snapshot_that_was_refused_the_next_one_is_applied(tmp_path: Path) -> None:
+    names = ["good"]
+    with running_server(tmp_path / "s") as server, workers(Worker(tmp_path / "s", "refuse")):
+        connected(server, 1)
+        feed = feed_of(server, names)
+        for name in ("bad", "better", "bad", "best"):
+            feed.publish()
+            names.append(name)
+        feed.publish()
+        assert feed.workers()[0].version == snapshot_of("best").version
 
 
 def test_a_worker_connects_again_to_a_new_control_process_and_applies_only_what_is_new(tmp_path: Path) -> None:

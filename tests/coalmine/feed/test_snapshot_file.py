@@ -39,7 +39,7 @@ def test_every_damaged_byte_is_noticed(tmp_path: Path) -> None:
         pytest.param(lambda data: b"\xff" * 1000, "not a snapshot file", id="something else"),
         pytest.param(lambda data: data[:-1], "length or checksum", id="cut off"),
         pytest.param(lambda data: data + b" ", "length or checksum", id="longer"),
-        pytest.param(lambda data: data.replace(b"snapshot 1 ", b"snapshot 2 "), "format is 2", id="of a later format"),
+        pytest.param(lambda data: data.replace(b"snapshot 2 ", b"snapshot 3 "), "format is 3", id="of a later format"),
     ],
 )
 def test_a_file_that_cannot_be_trusted_is_ignored_with_a_warning(

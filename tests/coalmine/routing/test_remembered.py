@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from coalmine.model import Definitions, Upstream, VirtualService
-from coalmine.routing import remembered
-from coalmine.routing.build import build_snapshot
+from coalmine.routing.build import Builder, build_snapshot
 from coalmine.routing.remembered import RememberedBuild
 from coalmine.routing.snapshot import Snapshot
 
@@ -19,15 +18,18 @@ def definitions(name: str) -> Definitions:
 def test_the_last_two_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     built: list[str] = []
 
-    def build(given: Definitions) -> Snapshot:
-        built.append(given.upstreams[0].name)
-        return build_snapshot(given)
+    expected = [build_snapshot(definitions(name)).version for name in "ab"]
+    really_build = Builder.build
 
-    monkeypatch.setattr(remembered, "build_snapshot", build)
+    def build(self: Builder, given: Definitions) -> Snapshot:
+        built.append(given.upstreams[0].name)
+        return really_build(self, given)
+
+    monkeypatch.setattr(Builder, "build", build)
     remember = RememberedBuild()
     snapshots = [remember(definitions(name)) for name in "abbaabcb"]
     assert built == ["a", "b", "c"]
-    assert [snapshot.version for snapshot in snapshots[:2]] == [build_snapshot(definitions(n)).version for n in "ab"]
+    assert [snapshot.version for snapshot in snapshots[:2]] == expected
     assert snapshots[1] is snapshots[2]
     remember(definitions("a"))
     assert built == ["a", "b", "c", "a"]
