@@ -2,21 +2,34 @@
 
 Rule 1: only what a client can call without knowing more is listed: a path that is exact, a prefix or a template,
 no header or query condition, and at least one destination with a function. Others are named in ``x-coalmine-unlisted``.
-Rule 2: references of an upstream's document become ``#/components/schemas/<upstream>.<name>``: two upstreams may use
-one name for two things.
+Rule 2: the destination with the largest weight is the one that is described; ``x-coalmine-destinations`` has all.
 Rule 3: the first route in effective order that has a path and method is the one that is described.
+Rule 4: paths that differ only in the names of their placeholders are one path (OpenAPI 3.1 section 4.8.8.1): the names
+of the first count.
+This file performs no I/O.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
+from itertools import chain, count
 from typing import Any
 
+from admin_api.gateway_parameters import (
+    PublicParameter,
+    list_placeholders,
+    list_public_parameters,
+    public_path,
+    rename_placeholders,
+    style_of_public,
+)
 from admin_api.schema_references import Components
 from coalmine import __version__
 from coalmine.catalog import Reader
-from coalmine.model import Function, Parameter, RequestBody, Response, Route, VirtualService
+from coalmine.model import Destination, Function, RequestBody, Response, VirtualService
 from coalmine.routing.snapshot import ServedRoute, Snapshot
 
 JSON = Any
@@ -25,117 +38,166 @@ FindFunction = Callable[[str, str], Function | None]
 _METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
 
 
-def make_gateway_document(item: VirtualService, snapshot: Snapshot, reader: Reader) -> dict[str, JSON]:
-    """The document of ``item`` as ``snapshot`` serves it."""
+@dataclass(frozen=True, slots=True)
+class _Operation:
+    """One function under one public path and method."""
+
+    path: str
+    method: str
+    route: ServedRoute
+    function: Function
+    parameters: Sequence[PublicParameter]
+
+
+def make_gateway_document(item: VirtualService, snapshot: Snapshot, reader: Reader, url: str) -> dict[str, JSON]:
+    """The document of ``item`` as ``snapshot`` serves it; ``url`` is where the proxy is reached."""
     served = next((one.routes for one in snapshot.virtual_services if one.name == item.name), ())
-    paths: dict[str, dict[str, JSON]] = {}
-    unlisted: list[str] = []
-    components = Components(reader.documents_of)
     find_function = cache(reader.find_function)  # thousands of routes may call one function
-    taken: set[str] = set()
-    for route in served:
-        found = list(_list_operations(route, find_function))
-        if not found:
-            unlisted.append(route.name)
-        for path, method, function in found:
-            operation = _describe(route.definition, function, components, taken)
-            operation["parameters"] = list(_describe_parameters(path, function, components))
-            paths.setdefault(path, {}).setdefault(method, operation)
+    operations, unlisted = _list_operations(served, find_function)
+    components = Components(reader.documents_of)
+    _describe_all(operations, components)  # what it refers to is known after this
+    components.settle()
     return {
         "openapi": "3.1.0",
         "info": {"title": item.name, "version": snapshot.version, "x-generator": f"Coalmine {__version__}"},
-        "servers": [{"url": "/"}],
-        "paths": paths,
-        "components": {"schemas": components.schemas},
+        "servers": _list_servers(item, url),
+        "paths": _describe_all(operations, components),
+        "components": {"schemas": components.list_schemas()},
         "x-coalmine-unlisted": unlisted,
     }
 
 
-def _list_operations(served: ServedRoute, find_function: FindFunction) -> Iterator[tuple[str, str, Function]]:
-    """Public path, method and function of every operation that ``served`` offers."""
-    match = served.definition.match
-    calls = [one for one in served.destinations if one.function is not None and not one.problem]
-    if match.headers or match.query or match.source_cidrs or match.path.regex or not calls:
-        return
-    most = max(calls, key=lambda destination: destination.weight)
-    function = find_function(most.upstream, most.function or "")
-    if function is None:
-        return
-    methods = {method.lower() for method in match.methods} or {function.method.lower()}
-    for method in sorted(methods & _METHODS):
-        yield _public_path(served.definition, function), method, function
+def _list_servers(item: VirtualService, url: str) -> list[dict[str, JSON]]:
+    """The gateway by each of the domains; by its own address where any will do."""
+    scheme, _, authority = url.partition("://")
+    port = re.search(r":[0-9]+$", authority)
+    servers: list[dict[str, JSON]] = []
+    for domain in item.domains:
+        if domain == "*":
+            servers.append({"url": url})
+        elif domain.startswith("*."):
+            variables = {"name": {"default": "www", "description": "any name"}}
+            servers.append({"url": f"{scheme}://{{name}}{domain[1:]}{port[0] if port else ''}", "variables": variables})
+        else:
+            servers.append({"url": f"{scheme}://{domain}{port[0] if port else ''}"})
+    return servers
 
 
-def _public_path(route: Route, function: Function) -> str:
-    """A prefix takes the function's path parameters as the segments behind it."""
-    path = route.match.path
-    if path.prefix is None:
-        return path.exact or path.template or "/"
-    given = {name for destination in route.destinations for name in destination.parameters}
-    names = [one.name for one in function.parameters if one.place == "path" and one.name not in given]
-    return path.prefix.rstrip("/") + "".join(f"/{{{name}}}" for name in names) or "/"
+# Which operations there are.
 
 
-def _describe(route: Route, function: Function, components: Components, taken: set[str]) -> dict[str, JSON]:
-    operation: dict[str, JSON] = {"operationId": _distinct(function.name, route.name, taken)}
-    texts = {"summary": function.summary, "description": function.description}
-    operation |= {key: text for key, text in texts.items() if text}
-    operation |= {"tags": list(function.tags)} if function.tags else {}
-    operation |= {"deprecated": True} if function.deprecated else {}
-    if function.request_body:
-        operation["requestBody"] = _describe_body(function.upstream, function.request_body, components)
-    answers = {one.status: _describe_answer(function.upstream, one, components) for one in function.responses}
-    operation["responses"] = answers or {"default": {"description": "the answer of the function"}}
-    operation["x-coalmine-route"] = route.name
-    operation["x-coalmine-destinations"] = [
-        {"upstream": one.upstream, "function": one.function, "weight": one.weight} for one in route.destinations
+def _list_operations(routes: Sequence[ServedRoute], find_function: FindFunction) -> tuple[list[_Operation], list[str]]:
+    """The operations, each path and method once, and the names of routes that have none."""
+    listed: dict[tuple[str, str], _Operation] = {}
+    written: dict[str, str] = {}  # by path without names: the path as it is written
+    unlisted: list[str] = []
+    for route in routes:
+        found = list(_list_of_route(route, find_function))
+        if not found:
+            unlisted.append(route.name)
+        for operation in found:
+            first = written.setdefault(re.sub(r"\{[^{}]*\}", "{}", operation.path), operation.path)
+            unified = _unify(operation, first)
+            listed.setdefault((unified.path, unified.method), unified)
+    return list(listed.values()), unlisted
+
+
+def _list_of_route(served: ServedRoute, find_function: FindFunction) -> Iterator[_Operation]:
+    route = served.definition
+    calls = [
+        (destination, resolved)
+        for destination, resolved in zip(route.destinations, served.destinations, strict=True)
+        if resolved.function is not None and not resolved.problem
     ]
-    return operation
+    conditions = (*route.match.headers, *route.match.query, *route.match.source_cidrs)
+    if conditions or served.problem is not None or not calls:
+        return
+    destination, _ = max(calls, key=lambda call: call[0].weight)
+    function = find_function(destination.upstream, destination.function or "")
+    path = None if function is None else public_path(route.match.path, destination, function)
+    if function is None or path is None:
+        return
+    parameters = list_public_parameters(path, destination, function)
+    methods = {method.lower() for method in route.match.methods} or {function.method.lower()}
+    for method in sorted(methods & _METHODS):
+        yield _Operation(path, method, served, function, parameters)
+
+
+def _unify(operation: _Operation, path: str) -> _Operation:
+    """The operation under the names that ``path``, the same but for them, has."""
+    names = dict(zip(list_placeholders(operation.path), list_placeholders(path), strict=False))
+    if rename_placeholders(operation.path, names) != path:
+        return operation  # a name stands twice in one of them
+    parameters = [one.rename(names[one.name]) if one.place == "path" else one for one in operation.parameters]
+    return _Operation(path, operation.method, operation.route, operation.function, parameters)
+
+
+# How they are described.
+
+
+def _describe_all(operations: Sequence[_Operation], components: Components) -> dict[str, dict[str, JSON]]:
+    paths: dict[str, dict[str, JSON]] = {}
+    taken: set[str] = set()
+    for operation in operations:
+        paths.setdefault(operation.path, {})[operation.method] = _describe(operation, components, taken)
+    return paths
+
+
+def _describe(operation: _Operation, components: Components, taken: set[str]) -> dict[str, JSON]:
+    function, route = operation.function, operation.route.definition
+    described: dict[str, JSON] = {"operationId": _distinct(function.name, route.name, taken)}
+    texts = {"summary": function.summary, "description": function.description}
+    described |= {key: text for key, text in texts.items() if text}
+    described |= {"tags": list(function.tags)} if function.tags else {}
+    described |= {"deprecated": True} if function.deprecated else {}
+    described["parameters"] = [_describe_parameter(one, function, components) for one in operation.parameters]
+    if function.request_body:
+        described["requestBody"] = _describe_body(function, function.request_body, components)
+    answers = {one.status: _describe_answer(function, one, components) for one in function.responses}
+    described["responses"] = answers or {"default": {"description": "the answer of the function"}}
+    described["x-coalmine-route"] = route.name
+    described["x-coalmine-destinations"] = [_tell_destination(one) for one in route.destinations]
+    return described
+
+
+def _tell_destination(destination: Destination) -> dict[str, JSON]:
+    return {"upstream": destination.upstream, "function": destination.function, "weight": destination.weight}
 
 
 def _distinct(name: str, route: str, taken: set[str]) -> str:
-    for candidate in (name, f"{route}.{name}", *(f"{route}.{name}.{number}" for number in range(2, 1000))):
-        if candidate not in taken:
-            break
-    taken.add(candidate)
-    return candidate
+    numbered = (f"{route}.{name}.{number}" for number in count(2))
+    chosen = next(one for one in chain((name, f"{route}.{name}"), numbered) if one not in taken)
+    taken.add(chosen)
+    return chosen
 
 
-def _describe_parameters(path: str, function: Function, components: Components) -> Iterator[dict[str, JSON]]:
-    """Path parameters are those of the public path; all others are the function's."""
-    own = {one.name: one for one in function.parameters if one.place == "path"}
-    for name in dict.fromkeys(part.partition("}")[0] for part in path.split("{")[1:]):
-        known = own.get(name)
-        schema = components.adopt(function.upstream, known.schema_) if known else {"type": "string"}
-        yield {"name": name, "in": "path", "required": True, "schema": schema}
-    for parameter in function.parameters:
-        if parameter.place != "path":
-            yield _describe_parameter(function.upstream, parameter, components)
-
-
-def _describe_parameter(upstream: str, parameter: Parameter, components: Components) -> dict[str, JSON]:
+def _describe_parameter(parameter: PublicParameter, function: Function, components: Components) -> dict[str, JSON]:
     described: dict[str, JSON] = {"name": parameter.name, "in": parameter.place, "required": parameter.required}
-    described |= {"style": parameter.style, "explode": parameter.explode}
-    described |= {"description": parameter.description} if parameter.description else {}
-    return described | {"schema": components.adopt(upstream, parameter.schema_)}
+    known = parameter.described
+    if known is None or not parameter.whole:
+        return described | {"schema": {"type": "string"}}
+    described |= {"description": known.description} if known.description else {}
+    described |= {"deprecated": True} if known.deprecated else {}
+    schema = components.adopt(function, known.schema_)
+    if known.content_type is not None:
+        return described | {"content": {known.content_type: {"schema": schema}}}
+    return described | style_of_public(parameter) | {"schema": schema}
 
 
-def _describe_body(upstream: str, body: RequestBody, components: Components) -> dict[str, JSON]:
-    return {
-        "required": body.required,
-        "content": _describe_content(upstream, body.content_types, body.schema_, components),
-    }
+def _describe_body(function: Function, body: RequestBody, components: Components) -> dict[str, JSON]:
+    types = body.content_types or ("*/*",)
+    return {"required": body.required, "content": _describe_content(function, types, body.schema_, components)}
 
 
-def _describe_answer(upstream: str, response: Response, components: Components) -> dict[str, JSON]:
+def _describe_answer(function: Function, response: Response, components: Components) -> dict[str, JSON]:
     described: dict[str, JSON] = {"description": response.description or ""}
-    content = _describe_content(upstream, response.content_types, response.schema_, components)
+    types = response.content_types or (("application/json",) if response.schema_ is not None else ())
+    content = _describe_content(function, types, response.schema_, components)
     return described | ({"content": content} if content else {})
 
 
 def _describe_content(
-    upstream: str, types: tuple[str, ...], schema: Mapping[str, Any] | bool | None, components: Components
+    function: Function, types: Sequence[str], schema: Mapping[str, Any] | bool | None, components: Components
 ) -> dict[str, JSON]:
-    kinds = types or (("application/json",) if schema is not None else ())
-    media = {} if schema is None else {"schema": components.adopt(upstream, schema)}
-    return {kind: dict(media) for kind in kinds}
+    media = {} if schema is None else {"schema": components.adopt(function, schema)}
+    return {kind: dict(media) for kind in types}

@@ -1,70 +1,122 @@
-"""Schemas of several documents in one: references are renamed, what they lead to is collected.
+"""Schemas of several documents in one: what they refer to is collected, named without clashes, and translated.
 
-References that lead nowhere inside the document become ``{}``, which allows everything. This file performs no I/O.
+Rule 1: a component keeps its name where nobody else has it, and where all who have it mean the same by it (two versions
+of one service usually do). Otherwise each is called ``<upstream>.<name>``. Names depend on what is collected alone,
+never on the order of routes.
+Rule 2: references that lead nowhere inside their document become ``{}``, which allows everything: no reference ever
+leaves the document that is made.
+Rule 3: schemas come out in draft 2020-12, whatever dialect their document speaks.
+This file performs no I/O.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from coalmine.model import Document
+from coalmine.model import Document, Function
+from coalmine.routing.dialect import Translator
+from coalmine.routing.references import find_document, find_target, name_component
 
-_UNSAFE = re.compile(r"[^A-Za-z0-9._-]")  # OpenAPI 3.1 section 4.8.7.1: the characters of component names
+Key = tuple[str, str, str]  # upstream, URL of the document, JSON pointer
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
+_PREFIX = "#/components/schemas/"
 
 
 class Components:
-    """``schemas`` grows with every schema that is adopted; ``documents_of`` gives those of an upstream."""
+    """Give it every schema once (``adopt``), ``settle`` the names, and adopt all again: the answers are then final."""
 
     def __init__(self, documents_of: Callable[[str], Sequence[Document]]) -> None:
-        self.schemas: dict[str, Any] = {}
         self._documents_of = documents_of
-        self._roots: dict[str, list[dict[str, Any]]] = {}
+        self._documents: dict[tuple[str, str | None], Document | None] = {}
+        self._known_documents: dict[str, Sequence[Document]] = {}
+        self._targets: dict[Key, tuple[Document, Any]] = {}
+        self._names: dict[Key, str] = {}
 
-    def adopt(self, upstream: str, schema: Any) -> Any:
-        """``schema`` of ``upstream`` with its references renamed, and what they lead to added to ``schemas``."""
-        pending: list[tuple[str, str]] = []
-        adopted = self._rename(upstream, schema, pending)
-        while pending:
-            reference, name = pending.pop()
-            found = self._find(upstream, reference)
-            self.schemas[name] = self._rename(upstream, {} if found is None else found, pending)
+    def adopt(self, function: Function, schema: Any) -> Any:
+        """A schema of ``function``, translated."""
+        document = self._find_document(function)
+        known = set(self._targets)
+        adopted = self._translate(document, schema)
+        while new := self._targets.keys() - known:
+            known |= new
+            for key in new:
+                self._translate(*self._targets[key])
         return adopted
 
-    def _rename(self, upstream: str, value: Any, pending: list[tuple[str, str]]) -> Any:
-        """Depth is bounded by the reader of the document."""
-        if isinstance(value, list):
-            return [self._rename(upstream, item, pending) for item in value]
-        if not isinstance(value, dict):
-            return value
-        reference = value.get("$ref")
-        if not isinstance(reference, str):
-            return {key: self._rename(upstream, item, pending) for key, item in value.items()}
-        if not reference.startswith("#/"):
-            return {}
-        name = _UNSAFE.sub("_", f"{upstream}.{reference.rpartition('/')[2]}")
-        if name not in self.schemas:
-            self.schemas[name] = {}
-            pending.append((reference, name))
-        return {"$ref": f"#/components/schemas/{name}"}
+    def settle(self) -> None:
+        """Name everything that was collected."""
+        groups: dict[str, list[Key]] = {}
+        for key in sorted(self._targets):
+            groups.setdefault(name_component(key[2]), []).append(key)
+        shared = self._find_shared(groups)
+        taken: set[str] = set(shared)
+        for name, keys in groups.items():
+            for key in keys:
+                chosen = name if name in shared else _distinct(_UNSAFE.sub("_", f"{key[0]}.{name}"), taken)
+                self._names[key] = chosen
 
-    def _find(self, upstream: str, reference: str) -> Any:
-        """Where ``reference`` leads in the components of a document (with or without their own first step)."""
-        if upstream not in self._roots:
-            self._roots[upstream] = [document.components for document in self._documents_of(upstream)]
-        steps = [step.replace("~1", "/").replace("~0", "~") for step in reference[2:].split("/")]
-        for root in self._roots[upstream]:
-            for path in (steps, steps[1:]):
-                found = _walk(root, path)
-                if found is not None:
-                    return found
-        return None
+    def list_schemas(self) -> dict[str, Any]:
+        """All components by name, as of ``settle``."""
+        named = {self._names[key]: self._translate(*target) for key, target in self._targets.items()}
+        return dict(sorted(named.items()))
 
+    def _find_shared(self, groups: dict[str, list[Key]]) -> set[str]:
+        """The names that mean one thing: alone, or equal in all that they are made of."""
+        contents = {name: [self._translate(*self._targets[key]) for key in keys] for name, keys in groups.items()}
+        shared = {name for name, found in contents.items() if all(one == found[0] for one in found)}
+        while True:
+            # Equal texts that refer to what differs are different things.
+            apart = {
+                name
+                for name in shared
+                if len(groups[name]) > 1 and not shared.issuperset(_list_references(contents[name][0]))
+            }
+            if not apart:
+                return shared
+            shared -= apart
 
-def _walk(value: Any, steps: Sequence[str]) -> Any:
-    for step in steps:
-        if not isinstance(value, dict) or step not in value:
+    def _translate(self, document: Document | None, schema: Any) -> Any:
+        siblings = document is not None and not document.version.startswith(("swagger", "openapi 3.0"))
+        translator = Translator(lambda one: self._refer(document, one), siblings=siblings, annotations=True)
+        return translator.translate(schema)
+
+    def _refer(self, document: Document | None, reference: str) -> str | None:
+        found = None if document is None else find_target(document, reference)
+        if found is None or document is None:
             return None
-        value = value[step]
-    return value
+        pointer, target = found
+        key = (document.upstream, document.url, pointer)
+        self._targets.setdefault(key, (document, target))
+        return _PREFIX + self._names.get(key, name_component(pointer))
+
+    def _find_document(self, function: Function) -> Document | None:
+        upstream, key = function.upstream, (function.upstream, function.document_url)
+        if upstream not in self._known_documents:
+            self._known_documents[upstream] = self._documents_of(upstream)
+        if key not in self._documents:
+            self._documents[key] = find_document(self._known_documents[upstream], function.document_url)
+        return self._documents[key]
+
+
+def _distinct(name: str, taken: set[str]) -> str:
+    chosen, number = name, 1
+    while chosen in taken:
+        number += 1
+        chosen = f"{name}.{number}"
+    taken.add(chosen)
+    return chosen
+
+
+def _list_references(value: Any) -> Iterator[str]:
+    """The names of the components that a translated schema refers to."""
+    if isinstance(value, dict):
+        for key, one in value.items():
+            if key == "$ref" and isinstance(one, str):
+                yield one.removeprefix(_PREFIX)
+            else:
+                yield from _list_references(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _list_references(one)

@@ -34,8 +34,8 @@ def _are_names(value: Any) -> bool:
 
 
 _ASSERTIONS: dict[str, Callable[[Any], bool]] = {
-    "enum": lambda value: isinstance(value, list) and bool(value),
-    "const": lambda value: True,
+    "enum": lambda value: isinstance(value, list) and bool(value) and not _has_reference(value),
+    "const": lambda value: not _has_reference(value),
     "multipleOf": lambda value: _is_number(value) and value > 0,
     "maximum": _is_number,
     "minimum": _is_number,
@@ -130,8 +130,11 @@ class Translator:
             self._take(key, value, made)
         if not self._annotations:
             _drop_read_only(schema, made)
-        _take_type(schema, made)
+        _take_type(schema, made, annotations=self._annotations)
         _take_exclusive(schema, made)
+        if self._annotations:
+            _drop_default(made)
+            _move_required(made)
         return _allow_null(made) if _is_nullable(schema) else made
 
     def _take(self, key: str, value: Any, made: dict[str, Any]) -> None:
@@ -192,8 +195,10 @@ def _allow_null(made: dict[str, Any]) -> dict[str, Any]:
     return {"anyOf": [made, {"type": "null"}]}
 
 
-def _take_type(schema: Mapping[str, Any], made: dict[str, Any]) -> None:
+def _take_type(schema: Mapping[str, Any], made: dict[str, Any], *, annotations: bool) -> None:
     written = schema.get("type")
+    if written == "file":  # Swagger 2.0: a part of a form, or the whole of an answer
+        made |= {"type": "string", "format": "binary"} if annotations else {}
     kinds = [kind for kind in (written if isinstance(written, list) else [written]) if kind in TYPES]
     if kinds:
         made["type"] = kinds if isinstance(written, list) else kinds[0]
@@ -204,6 +209,34 @@ def _take_exclusive(schema: Mapping[str, Any], made: dict[str, Any]) -> None:
     for bound, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
         if schema.get(exclusive) is True and bound in made:
             made[exclusive] = made.pop(bound)
+
+
+_IS_OF: dict[str, Callable[[Any], bool]] = {
+    "string": lambda value: isinstance(value, str),
+    "number": _is_number,
+    "integer": lambda value: _is_number(value) and value == int(value),
+    "boolean": lambda value: isinstance(value, bool),
+    "array": lambda value: isinstance(value, list),
+    "object": lambda value: isinstance(value, dict),
+    "null": lambda value: value is None,
+}
+
+
+def _drop_default(made: dict[str, Any]) -> None:
+    """A default that its own schema refuses helps nobody, and whoever checks the document stumbles over it."""
+    if "default" not in made:
+        return
+    default, kinds = made["default"], made.get("type", [])
+    fits = not kinds or any(_IS_OF[kind](default) for kind in (kinds if isinstance(kinds, list) else [kinds]))
+    if not fits or default not in made.get("enum", [default]):
+        del made["default"]
+
+
+def _move_required(made: dict[str, Any]) -> None:
+    """Names of properties that stand behind allOf, as one more part of it: it says the same, and is understood by
+    checkers that look for each required name beside it."""
+    if "allOf" in made and not set(made.get("required", ())) <= made.get("properties", {}).keys():
+        made["allOf"] = [*made["allOf"], {"required": made.pop("required")}]
 
 
 def _drop_read_only(schema: Mapping[str, Any], made: dict[str, Any]) -> None:

@@ -87,6 +87,20 @@ DESCRIBED: list[Any] = [
         {"properties": {"id": {"readOnly": True}}, "required": ["id"]},
         id="read-only properties stay required",
     ),
+    pytest.param({"type": "file"}, {"type": "string", "format": "binary"}, id="files of Swagger 2.0"),
+    pytest.param({"enum": [{"$ref": "http://x"}], "const": {"$ref": "x"}}, {}, id="values that look like references"),
+    pytest.param({"type": "integer", "default": 1.0}, {"type": "integer", "default": 1.0}, id="a default that fits"),
+    pytest.param({"type": ["string", "null"], "default": 1}, {"type": ["string", "null"]}, id="a default of no type"),
+    pytest.param({"enum": ["a"], "default": "b"}, {"enum": ["a"]}, id="a default that is not in the enum"),
+    pytest.param({"default": 1}, {"default": 1}, id="a default of anything"),
+    pytest.param(
+        {"allOf": [{}], "required": ["a"]}, {"allOf": [{}, {"required": ["a"]}]}, id="required names behind allOf"
+    ),
+    pytest.param(
+        {"allOf": [{}], "required": ["a"], "properties": {"a": {}}},
+        {"allOf": [{}], "required": ["a"], "properties": {"a": {}}},
+        id="required names beside allOf",
+    ),
     pytest.param({"discriminator": "kind"}, {"discriminator": {"propertyName": "kind"}}, id="Swagger's discriminator"),
     pytest.param({"discriminator": {"mapping": {}}}, {}, id="a discriminator of nothing"),
     pytest.param(
