@@ -42,6 +42,7 @@ SETTINGS: tuple[Setting, ...] = (
         "the catalog, a SQLite URL (relative: sqlite:///name.db, absolute: sqlite:////path)",
     ),
     Setting("revisions", 200, "how many revisions are kept, for looking back and for rollback"),
+    Setting("document_revisions", 10, "how many revisions of the documents of each upstream are kept"),
     Setting("workers", 0, "proxy processes; 0 is one per core"),
     Setting(
         "admin_token",
@@ -64,6 +65,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("max_header_bytes", 65_536, "largest request or response head the proxy accepts"),
     Setting("max_read_body_bytes", 1_048_576, "largest body the proxy reads in order to find a parameter in it"),
+    Setting("max_replay_body_bytes", 65_536, "largest body that is kept while it is passed on, for a retry or a mirror"),
     Setting("header_timeout_seconds", 30.0, "longest time for a request head to arrive"),
     Setting("idle_timeout_seconds", 75.0, "longest time a keep-alive connection may idle"),
     Setting(
@@ -86,6 +88,7 @@ class Settings:
     admin: str = "127.0.0.1:8081"
     database: str = "sqlite:///coalmine.db"
     revisions: int = 200
+    document_revisions: int = 10
     workers: int = 0
     admin_token: str | None = None
     admin_hosts: str = ""
@@ -96,6 +99,7 @@ class Settings:
     trusted_proxies: str = ""
     max_header_bytes: int = 65_536
     max_read_body_bytes: int = 1_048_576
+    max_replay_body_bytes: int = 65_536
     header_timeout_seconds: float = 30.0
     idle_timeout_seconds: float = 75.0
     upstream_timeout_seconds: float = 60.0

@@ -200,7 +200,9 @@ RetryCondition = Literal["connect-failure", "reset", "timeout", "5xx", "gateway-
 
 class Retries(Definition):
     attempts: int = Field(ge=1, le=10, description="tries after the first one")
-    on: Annotated[tuple[RetryCondition, ...], NotEmpty] = ("connect-failure", "reset")
+    on: Annotated[tuple[RetryCondition, ...], NotEmpty] | None = Field(
+        None, description="absent: connect-failure, and reset of requests whose method is idempotent"
+    )
     per_try_timeout_seconds: Seconds | None = None
 
 

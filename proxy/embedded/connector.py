@@ -32,15 +32,16 @@ class Connector:
         self._counters = counters
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def connect(self, endpoint: Endpoint, owner: Owner, *, fresh: bool = False) -> None:
-        """Call ``owner.connected`` or ``owner.upstream_failed``, now or later."""
+    def connect(self, endpoint: Endpoint, owner: Owner, *, fresh: bool = False) -> asyncio.Task[None] | None:
+        """Call ``owner.connected`` or ``owner.upstream_failed``: now (None), or later, unless the task is cancelled."""
         connection = None if fresh else take_idle(endpoint)
         if connection is not None:
             owner.connected(connection)
-            return
+            return None
         task = asyncio.get_running_loop().create_task(self._open(endpoint, owner))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def close(self) -> None:
         """End every connection and every attempt at one."""

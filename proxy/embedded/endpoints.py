@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from coalmine.routing.snapshot import ServedUpstream
+from proxy.embedded.retry import RetryBudget
 
 if TYPE_CHECKING:
     from proxy.embedded.upstream import UpstreamConnection
@@ -64,11 +65,12 @@ class Endpoint:
 class Cluster:
     """The endpoints of one upstream, taken in turn."""
 
-    __slots__ = ("_turn", "endpoints", "name")
+    __slots__ = ("_turn", "budget", "endpoints", "name")
 
-    def __init__(self, name: str, endpoints: list[Endpoint]) -> None:
+    def __init__(self, name: str, endpoints: list[Endpoint], budget: RetryBudget | None = None) -> None:
         self.name = name
         self.endpoints = endpoints
+        self.budget = budget or RetryBudget()
         self._turn = 0
 
     def pick(self, now: float, avoid: Endpoint | None = None) -> Endpoint:
@@ -80,9 +82,6 @@ class Cluster:
         ring = [endpoints[(self._turn + step) % len(endpoints)] for step in range(len(endpoints))]
         healthy = [endpoint for endpoint in ring if endpoint.ejected_until <= now]
         return next((endpoint for endpoint in healthy if endpoint is not avoid), ring[0])
-
-    def succeeded(self, endpoint: Endpoint) -> None:
-        endpoint.failures = 0
 
     def failed(self, endpoint: Endpoint, cost: int, now: float) -> bool:
         """Count a failure; whether it ejected the endpoint."""
@@ -116,4 +115,5 @@ def _update_cluster(old: Cluster | None, upstream: ServedUpstream) -> Cluster:
     known = {endpoint.origin: endpoint for endpoint in old.endpoints} if old else {}
     if old is not None and tuple(known) == upstream.endpoints:
         return old
-    return Cluster(upstream.name, [known.get(origin) or Endpoint(origin) for origin in upstream.endpoints])
+    endpoints = [known.get(origin) or Endpoint(origin) for origin in upstream.endpoints]
+    return Cluster(upstream.name, endpoints, old.budget if old else None)

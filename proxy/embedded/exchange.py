@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from coalmine.model import RetryCondition
 from coalmine.routing.decide import decide
 from coalmine.routing.decision import Decision, Forward, ReadBody, Reply
+from proxy.embedded import retry
 from proxy.embedded.body import Encode, encode_chunked
 from proxy.embedded.endpoints import COST_OF_CONNECTION, COST_OF_STATUS, Endpoint
 from proxy.embedded.fields import refuse
@@ -26,18 +27,10 @@ from proxy.embedded.forwarding import (
     write_tunnel_head,
 )
 from proxy.embedded.lane import Lane
-from proxy.embedded.mirror import Mirror
-from proxy.embedded.replies import format_reply, make_reply
+from proxy.embedded.mirror import start_mirror
+from proxy.embedded.replies import answer_request, make_reply
 from proxy.embedded.request import Request
 from proxy.embedded.response import Response
-from proxy.embedded.retry import (
-    CODE_OF_FAILURE,
-    OF_FAILURE,
-    conditions_of_status,
-    is_stale,
-    pause_before,
-    wants_retry,
-)
 from proxy.embedded.sending import BodySink, Collect, PassOn
 from proxy.embedded.upstream import Failure, UpstreamConnection
 
@@ -71,6 +64,9 @@ class Exchange:
     _close = False  # the client's connection ends with this exchange
     _fresh = False  # no pooled connection for the next try
     _tries = 0
+    _attempt: asyncio.Task[None] | None = None  # to connect
+    _budget: retry.RetryBudget | None = None  # of the upstream, once this request counts there
+    _retrying = False
     _limit = 0.0  # until when the response head must have come
     _timer: asyncio.TimerHandle | None = None
 
@@ -108,7 +104,6 @@ class Exchange:
         self._timer = asyncio.get_running_loop().call_later(seconds, then)
 
     def _start_reading(self, decision: ReadBody) -> None:
-        """The call plan needs the body: read all of it first."""
         self.client.deadline = self.started + self.engine.options.upstream_timeout_seconds
         collect = self.sink = Collect(self, decision)
         collect.begin()
@@ -119,20 +114,15 @@ class Exchange:
         self.forward = forward
         self.lane = self.served.lanes.find(forward)
         if forward.body == "stream" and not self.request_done:
-            self.sink = PassOn(self.client, self.request.fields.chunked)
+            kept = self.engine.options.max_replay_body_bytes
+            self.sink = PassOn(self.client, self.request.fields.chunked, kept)
         if forward.mirror is not None and not self.request.upgrade:
-            self._start_mirror(forward.mirror)
+            body = self.sink if isinstance(self.sink, PassOn) else None
+            start_mirror(self.engine, forward.mirror, self.request, body)
         if forward.delay_seconds:
             self._after(forward.delay_seconds, self._connect)
         else:
             self._connect()
-
-    def _start_mirror(self, forward: Forward) -> None:
-        mirror = Mirror(self.engine, forward, self.request, self.engine.identify(self.request))
-        if isinstance(self.sink, PassOn) and forward.body == "stream":
-            self.sink.mirror = mirror
-        else:
-            mirror.start()
 
     def _connect(self) -> None:
         cluster = self.lane.cluster
@@ -141,12 +131,14 @@ class Exchange:
             return
         now = self.engine.clock.last
         self._timer = None
-        if not self._tries:
+        if self._budget is None:
+            self._budget = cluster.budget
+            self._budget.requests += 1
             self._limit = now + self.lane.timeout
         self._tries += 1
         self.endpoint = cluster.pick(now, self.endpoint)
         self._arm(now)
-        self.engine.connector.connect(self.endpoint, self, fresh=self._fresh)
+        self._attempt = self.engine.connector.connect(self.endpoint, self, fresh=self._fresh)
 
     def _arm(self, now: float) -> None:
         """The next deadline: of this try while no answer has begun, else of its next part."""
@@ -162,6 +154,7 @@ class Exchange:
             connection.put_back()
             return
         self.upstream = connection
+        self._attempt = None
         self.sent_at = self.engine.clock.last
         data = write_request_head(
             forward, self.request, self.lane, connection.endpoint.authority, self.engine.identify(self.request)
@@ -201,9 +194,13 @@ class Exchange:
         assert forward is not None
         now = self.engine.clock.read()
         self.upstream_seconds = now - self.sent_at
-        self._judge(response.status)
-        if response.status >= 400 and self._retry(conditions_of_status(response.status)):
+        if response.status >= 500:
+            self._count_failure(COST_OF_STATUS)
+        elif self.endpoint is not None:
+            self.endpoint.failures = 0
+        if response.status >= 400 and self._retry(retry.conditions_of_status(response.status)):
             return
+        self._end_retry()
         self.status = response.status
         self._begun = True
         self._encode, close = choose_encoding(response, self.request)
@@ -214,20 +211,6 @@ class Exchange:
         self.client.write(head + self._encode(body, done, trailer))
         if not done:
             self._arm(now)
-
-    def _judge(self, status: int) -> None:
-        """What a status says about the endpoint's health."""
-        endpoint = self.endpoint
-        assert endpoint is not None
-        if status >= 500:
-            self._count_failure(COST_OF_STATUS)
-        elif endpoint.failures and self.lane.cluster is not None:
-            self.lane.cluster.succeeded(endpoint)
-
-    def _count_failure(self, cost: int) -> None:
-        cluster, endpoint = self.lane.cluster, self.endpoint
-        if cluster is not None and endpoint is not None and cluster.failed(endpoint, cost, self.engine.clock.last):
-            self.engine.counters.ejections += 1
 
     def response_continued(self, body: bytes, done: bool, trailer: bytes) -> None:
         self.client.write(self._encode(body, done, trailer))
@@ -251,8 +234,8 @@ class Exchange:
     # Tunnels
 
     def tunnel_opened(self, response: Response, data: bytes) -> None:
-        upstream, protocol = self.upstream, self.request.upgrade
-        assert upstream is not None
+        upstream, forward, protocol = self.upstream, self.forward, self.request.upgrade
+        assert upstream is not None and forward is not None
         if not protocol or response.upgrade != protocol:
             upstream.abort()
             self.upstream_failed("protocol", "the upstream switched to a protocol that nobody asked for")
@@ -261,11 +244,8 @@ class Exchange:
         self._begun = self.tunnelling = True
         self.client.deadline = math.inf
         self.engine.counters.tunnels += 1
-        assert self.forward is not None
-        self.client.write(write_tunnel_head(response, self.forward, self.lane, protocol) + data)
-        ahead = self.client.take_ahead()
-        if ahead:
-            upstream.write(ahead)
+        self.client.write(write_tunnel_head(response, forward, self.lane, protocol) + data)
+        upstream.write(self.client.take_ahead())
 
     def tunnel_received(self, data: bytes) -> None:
         self.client.write(data)
@@ -276,47 +256,72 @@ class Exchange:
 
     # Failures
 
+    def _count_failure(self, cost: int) -> None:
+        """What went wrong says something about the endpoint's health."""
+        cluster, endpoint = self.lane.cluster, self.endpoint
+        if cluster is not None and endpoint is not None and cluster.failed(endpoint, cost, self.engine.clock.last):
+            self.engine.counters.ejections += 1
+
     def upstream_failed(self, failure: Failure, detail: str) -> None:
         connection = self._let_go()
         if self.over:
             return
         if self._begun:
             self._break_off()
-        elif failure == "reset" and connection is not None and self._may_repeat(connection):
+        elif failure == "reset" and self._may_repeat(connection):
             self.engine.counters.stale_connections += 1
             self._fresh = True
             self._tries -= 1
             self._connect()
         else:
             self._count_failure(COST_OF_CONNECTION if failure == "connect-failure" else COST_OF_STATUS)
-            if not self._retry(OF_FAILURE[failure]):
-                self.refuse(make_reply(CODE_OF_FAILURE[failure], detail))
+            if not self._retry(retry.OF_FAILURE[failure]):
+                self.refuse(make_reply(retry.CODE_OF_FAILURE[failure], detail))
 
     def _let_go(self) -> UpstreamConnection | None:
+        """Part with the connection, or with the attempt to make one: it may still come, for nobody."""
         connection, self.upstream = self.upstream, None
+        attempt, self._attempt = self._attempt, None
+        if attempt is not None:
+            attempt.cancel()
         if isinstance(self.sink, PassOn):
             self.sink.detach()
         return connection
 
-    def _may_repeat(self, connection: UpstreamConnection) -> bool:
-        return is_stale(connection, self.request.verb) and not self._fresh and self._replayable()
+    def _abandon(self) -> None:
+        connection = self._let_go()
+        if connection is not None:
+            connection.abort()
+
+    def _may_repeat(self, connection: UpstreamConnection | None) -> bool:
+        forward = self.forward
+        stale = connection is not None and forward is not None and retry.is_stale(connection, forward.method)
+        return stale and not self._fresh and self._replayable()
 
     def _replayable(self) -> bool:
         return not isinstance(self.sink, PassOn) or self.sink.replayable
 
     def _retry(self, met: frozenset[RetryCondition]) -> bool:
         """Try once more if the route says so and the request can be sent again; whether it will be."""
-        retries = self.lane.retries
-        if retries is None or not self._replayable() or self.engine.clock.last >= self._limit:
+        self._end_retry()
+        retries, forward, budget = self.lane.retries, self.forward, self._budget
+        if retries is None or forward is None or budget is None or not self._replayable():
             return False
-        if not wants_retry(retries, met, self._tries):
+        if self.engine.clock.last >= self._limit or not retry.wants_retry(retries, met, forward.method, self._tries):
             return False
-        connection = self._let_go()
-        if connection is not None:
-            connection.abort()
+        if not budget.take():
+            self.engine.counters.retries_refused += 1
+            return False
+        self._retrying = True
         self.engine.counters.retries += 1
-        self._after(pause_before(self._tries, self.engine.draw()), self._connect)
+        self._abandon()
+        self._after(retry.pause_before(self._tries, self.engine.draw()), self._connect)
         return True
+
+    def _end_retry(self) -> None:
+        if self._retrying and self._budget is not None:
+            self._retrying = False
+            self._budget.retries -= 1
 
     def expire(self, now: float) -> None:
         """The deadline has passed: of a try, of the answer's next part, or of the client's body."""
@@ -328,7 +333,8 @@ class Exchange:
         elif not self.request_done and not self.client.held_by_upstream():
             self.refuse(refuse("request_timeout", "the request body did not arrive in time"), last=True)
         else:
-            self.upstream_failed("timeout", f"no answer within {self.lane.timeout:g} seconds")
+            seconds = self.lane.timeout if now >= self._limit else self.lane.per_try
+            self.upstream_failed("timeout", f"no answer within {seconds:g} seconds")
 
     def _break_off(self) -> None:
         """The answer cannot be completed: the client must see that (RFC 9112 section 8)."""
@@ -356,9 +362,7 @@ class Exchange:
 
         ``last``: the client's connection cannot go on, because where the next request begins is unknown.
         """
-        connection = self._let_go()
-        if connection is not None:
-            connection.abort()
+        self._abandon()
         if self._begun:
             self._break_off()
             return
@@ -377,16 +381,7 @@ class Exchange:
         self.reply = reply
         self.status = reply.status
         self._close = last or not request.persistent or self.engine.draining or not self.client.can_discard()
-        self.client.write(
-            format_reply(
-                reply,
-                instance=request.path,
-                verb=request.verb,
-                close=self._close,
-                keep=request.minor == 0 and not self._close,
-                date=self.engine.sweep.date,
-            )
-        )
+        self.client.write(answer_request(request, reply, close=self._close, date=self.engine.sweep.date))
         self._finish()
 
     def _finish(self) -> None:
@@ -398,4 +393,7 @@ class Exchange:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._budget is not None:
+            self._end_retry()
+            self._budget.requests -= 1
         self.engine.record(self)

@@ -1,7 +1,7 @@
 """Mirroring: the same request once more to another upstream, fire and forget.
 
 Rule 1: a copy never delays, changes or fails what it copies; whatever happens to it is only counted.
-Rule 2: a body is copied while it is small (MAX_REPLAY_BYTES); a larger one is not mirrored.
+Rule 2: a body is copied while it is small (``max_replay_body_bytes``); a larger one is not mirrored.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from coalmine.routing.decision import Forward
 from proxy.embedded.body import encode_chunked
 from proxy.embedded.forwarding import write_request_head
-from proxy.embedded.options import MAX_REPLAY_BYTES
 from proxy.embedded.request import Request
 from proxy.embedded.response import Response
 from proxy.embedded.upstream import Failure, UpstreamConnection
 
 if TYPE_CHECKING:
     from proxy.embedded.engine import Engine
+    from proxy.embedded.sending import PassOn
 
 
 class Mirror:
@@ -52,7 +52,7 @@ class Mirror:
         """A piece of the body; whether the mirror wants more."""
         self._body.append(body)
         self._size += len(body)
-        if self._size > MAX_REPLAY_BYTES:
+        if self._size > self._engine.options.max_replay_body_bytes:
             self._engine.counters.mirrors_dropped += 1
             return False
         if done:
@@ -113,3 +113,12 @@ class Mirror:
 
     def upstream_failed(self, failure: Failure, detail: str) -> None:
         self._end()
+
+
+def start_mirror(engine: Engine, forward: Forward, request: Request, body: PassOn | None) -> None:
+    """Send the copy now, or, where the body is on its way through ``body``, once that is complete."""
+    mirror = Mirror(engine, forward, request, engine.identify(request))
+    if body is not None:
+        body.mirror = mirror
+    else:
+        mirror.start()

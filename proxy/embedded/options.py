@@ -12,8 +12,6 @@ MAX_TARGET_BYTES = 16_384
 MAX_FIELDS = 256
 # What a client may have sent ahead (pipelined requests, bytes behind an upgrade) before it has to wait.
 MAX_AHEAD_BYTES = 65_536
-# As much of a request body is kept until the answer begins, so that a retry or a mirror can send it again.
-MAX_REPLAY_BYTES = 65_536
 # A body nobody wants is read up to here to keep the connection; beyond, closing is cheaper.
 MAX_DISCARD_BYTES = 262_144
 # After an answer that leaves the request unread the client gets this long to read it before the connection goes
@@ -32,6 +30,7 @@ class EngineOptions:
 
     max_header_bytes: int = 65_536
     max_read_body_bytes: int = 1_048_576
+    max_replay_body_bytes: int = 65_536
     header_timeout_seconds: float = 30.0
     idle_timeout_seconds: float = 75.0
     upstream_timeout_seconds: float = 60.0
@@ -47,6 +46,7 @@ class EngineOptions:
         return cls(
             max_header_bytes=settings.max_header_bytes,
             max_read_body_bytes=settings.max_read_body_bytes,
+            max_replay_body_bytes=settings.max_replay_body_bytes,
             header_timeout_seconds=settings.header_timeout_seconds,
             idle_timeout_seconds=settings.idle_timeout_seconds,
             upstream_timeout_seconds=settings.upstream_timeout_seconds,

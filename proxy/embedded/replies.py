@@ -8,6 +8,7 @@ from coalmine.errors import CODES
 from coalmine.routing.decision import Reply
 from coalmine.routing.problem import problem_body
 from proxy.embedded.headers import UNTOUCHABLE, edit_fields, format_field
+from proxy.embedded.request import Request
 
 # Codes after which trying again makes sense, and when (RFC 9110 section 10.2.3, RFC 6585).
 RETRY_AFTER_SECONDS = {"overloaded": 1, "draining": 1, "function_unknown": 5}
@@ -34,6 +35,11 @@ def format_reply(
     fields += b"\r\nDate: " + date + framing(reply.status, len(body)) + connection(close, keep)
     head = b"HTTP/1.1 %d %b%b\r\n\r\n" % (reply.status, REASONS.get(reply.status, b""), fields)
     return head if verb == b"HEAD" or reply.status in (204, 304) else head + body
+
+
+def answer_request(request: Request, reply: Reply, *, close: bool, date: bytes) -> bytes:
+    keep = request.minor == 0 and not close
+    return format_reply(reply, instance=request.path, verb=request.verb, close=close, keep=keep, date=date)
 
 
 def framing(status: int, length: int) -> bytes:

@@ -1,7 +1,11 @@
 """When a request is sent once more: rules as tables. This file performs no I/O.
 
-Without a route's ``retries`` nothing is sent twice, but for one case: a kept connection turns out to have been closed
-before a byte of the answer, and the method is idempotent (RFC 9112 section 9.3.1).
+Rule 1: without a route's ``retries`` nothing is sent twice, but for one case: a kept connection turns out to have been
+        closed before a byte of the answer, and the method is idempotent (RFC 9112 section 9.3.1).
+Rule 2: a request that is not idempotent is only repeated where nothing of it was sent (RFC 9110 section 9.2.2), unless
+        the route's ``on`` names what happened: then the owner knows that a repeat does no harm.
+Rule 3: what counts is the method that the upstream gets. A function may be called with another than the client's.
+Rule 4: repeats are a small share of the requests in flight, so that an upstream in trouble is not drowned in them.
 """
 
 from __future__ import annotations
@@ -9,7 +13,15 @@ from __future__ import annotations
 from coalmine.model import Retries, RetryCondition
 from proxy.embedded.upstream import Failure, UpstreamConnection
 
-IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE", b"QUERY"})  # RFC 9110 section 9.2.2
+# RFC 9110 section 9.2.2
+IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "QUERY"})
+# The conditions of a route that names none.
+ALWAYS_SAFE: tuple[RetryCondition, ...] = ("connect-failure",)
+SAFE_IF_IDEMPOTENT: tuple[RetryCondition, ...] = ("connect-failure", "reset")
+# Of the requests to one upstream that a worker has in flight, one in five may be a repeat (Envoy's default), and a few
+# in any case: with little traffic a fifth of it is none.
+RETRY_SHARE = 0.2
+FEW_RETRIES = 3
 
 # The conditions that each failure fulfils: without an answer it becomes a 502 or 504 of the gateway's own.
 OF_FAILURE: dict[Failure, frozenset[RetryCondition]] = {
@@ -30,9 +42,25 @@ FIRST_PAUSE = 0.025
 LONGEST_PAUSE = 1.0
 
 
-def is_stale(connection: UpstreamConnection, verb: bytes) -> bool:
+class RetryBudget:
+    """Requests to one upstream that are in flight, and how many of them are repeats."""
+
+    __slots__ = ("requests", "retries")
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.retries = 0
+
+    def take(self) -> bool:
+        """Count one more repeat, if there may be one."""
+        allowed = self.retries < FEW_RETRIES or self.retries < self.requests * RETRY_SHARE
+        self.retries += allowed
+        return allowed
+
+
+def is_stale(connection: UpstreamConnection, method: str) -> bool:
     """RFC 9112 section 9.3.1: a kept connection that ended before it answered a request that may be repeated."""
-    return connection.reused and not connection.answered and verb in IDEMPOTENT
+    return connection.reused and not connection.answered and method in IDEMPOTENT
 
 
 def conditions_of_status(status: int) -> frozenset[RetryCondition]:
@@ -43,9 +71,10 @@ def conditions_of_status(status: int) -> frozenset[RetryCondition]:
     return frozenset({"retriable-4xx"}) if status == 409 else frozenset()
 
 
-def wants_retry(retries: Retries | None, met: frozenset[RetryCondition], tries: int) -> bool:
+def wants_retry(retries: Retries, met: frozenset[RetryCondition], method: str, tries: int) -> bool:
     """``tries`` have been made already."""
-    return retries is not None and tries <= retries.attempts and not met.isdisjoint(retries.on)
+    wanted = retries.on or (SAFE_IF_IDEMPOTENT if method in IDEMPOTENT else ALWAYS_SAFE)
+    return tries <= retries.attempts and not met.isdisjoint(wanted)
 
 
 def pause_before(tries: int, draw: float) -> float:

@@ -1,8 +1,8 @@
 """What becomes of a request's body: passed on as it comes, or collected because the call plan needs it.
 
 Rule 1: pieces pass in the order in which they come.
-Rule 2: what has been passed on is kept while it is small (MAX_REPLAY_BYTES) and no answer has begun, so that it can be
-        sent again; until there is an upstream connection it is kept in any case, and the client is made to wait.
+Rule 2: what has been passed on is kept while it is small (``max_replay_body_bytes``), so that it can be sent again;
+        until there is an upstream connection it is kept in any case, and the client is made to wait.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from coalmine.routing.decision import Forward, ReadBody, Reply
 from proxy.embedded.body import Encode, encode_chunked, encode_plain
 from proxy.embedded.fields import refuse
 from proxy.embedded.mirror import Mirror
-from proxy.embedded.options import MAX_REPLAY_BYTES
 from proxy.embedded.replies import CONTINUE
 
 if TYPE_CHECKING:
@@ -29,10 +28,12 @@ class BodySink(Protocol):
 class PassOn:
     """The body on its way to the upstream."""
 
-    __slots__ = ("_client", "_encode", "_held", "_size", "_upstream", "mirror")
+    __slots__ = ("_client", "_encode", "_held", "_limit", "_size", "_upstream", "mirror")
 
-    def __init__(self, client: ClientConnection, chunked: bool) -> None:
+    def __init__(self, client: ClientConnection, chunked: bool, limit: int) -> None:
+        """``limit``: bytes that are kept, as they are framed."""
         self._client = client
+        self._limit = limit
         self._encode: Encode = encode_chunked if chunked else encode_plain
         self._held: list[bytes] | None = []
         self._size = 0
@@ -56,7 +57,7 @@ class PassOn:
         """Pieces go to ``upstream`` from now on; what came before is returned, to be sent with the head."""
         self._upstream = upstream
         wire = b"".join(self._held or ())
-        if self._size > MAX_REPLAY_BYTES:
+        if self._size > self._limit:
             self._held = None
         self._client.release_connecting()
         return wire
@@ -70,7 +71,7 @@ class PassOn:
         assert self._held is not None
         self._held.append(wire)
         self._size += len(wire)
-        if self._size > MAX_REPLAY_BYTES:
+        if self._size > self._limit:
             if self._upstream is None:
                 self._client.hold_connecting()
             else:

@@ -62,6 +62,7 @@ class Counters:
         "mirrors",
         "mirrors_dropped",
         "retries",
+        "retries_refused",
         "stale_connections",
         "timeouts",
         "tunnels",
@@ -80,6 +81,7 @@ class Counters:
     mirrors: int
     mirrors_dropped: int
     retries: int
+    retries_refused: int
     stale_connections: int
     timeouts: int
     tunnels: int

@@ -6,7 +6,7 @@ import pytest
 
 from tests.proxy.support.client import Answer, request
 from tests.proxy.support.gateway import Gateway, define, route, serve
-from tests.proxy.support.upstream import RawUpstream, Script, answer, ok
+from tests.proxy.support.upstream import RawUpstream, Script, answer, ok, reset, silent
 
 PAGE = "https://shop.test"
 CORS = {"allow_origins": [PAGE], "allow_credentials": True, "expose_headers": ["x-c"]}
@@ -64,21 +64,9 @@ def test_a_tunnel_gets_its_cookie() -> None:
     assert (answered.status, len(values(answered, "set-cookie"))) == (101, 1)
 
 
-def broken(peer: object, seen: object) -> None:
-    answer(b"nonsense\r\n\r\n")(peer, seen)  # type: ignore[arg-type]
-
-
-def reset(peer: object, seen: object) -> None:
-    peer.reset()  # type: ignore[attr-defined]
-
-
-def silent(peer: object, seen: object) -> None:
-    peer.receive()  # type: ignore[attr-defined]
-
-
 FAILURES: list[tuple[str, Script, int]] = [
     ("an upstream that resets", reset, 502),
-    ("an upstream that speaks nonsense", broken, 502),
+    ("an upstream that speaks nonsense", answer(b"nonsense\r\n\r\n"), 502),
     ("an upstream that is silent", silent, 504),
 ]
 

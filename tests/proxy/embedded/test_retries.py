@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import socket
 import time
 
 import pytest
 
 from tests.proxy.support.client import eventually, request
 from tests.proxy.support.gateway import Gateway, define, route, serve
-from tests.proxy.support.upstream import Peer, RawUpstream, Seen, answer, answer_and_close, ok, unread
-
-
-def reset(peer: Peer, seen: Seen) -> None:
-    peer.reset()
-
-
-def silent(peer: Peer, seen: Seen) -> None:
-    peer.receive()
-
-
-def free_port() -> int:
-    """A port where nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+from tests.proxy.support.upstream import (
+    Peer,
+    RawUpstream,
+    Seen,
+    answer,
+    answer_and_close,
+    free_port,
+    ok,
+    reset,
+    silent,
+    unread,
+)
 
 
 def test_one_upstream_connection_serves_many_clients_in_turn(gateway: Gateway, upstream: RawUpstream) -> None:

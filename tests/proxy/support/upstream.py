@@ -120,6 +120,21 @@ def default_script(peer: Peer, seen: Seen) -> None:
     peer.send(ok(b"" if seen.method == "HEAD" else b"ok"))
 
 
+def reset(peer: Peer, seen: Seen) -> None:
+    peer.reset()
+
+
+def silent(peer: Peer, seen: Seen) -> None:
+    """Say nothing until the other side leaves."""
+    peer.receive()
+
+
+def free_port() -> int:
+    """A port where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
 def unread(script: Script) -> Script:
     """``script`` begins when the head is there; the body is its own affair."""
     script.unread = True  # type: ignore[attr-defined]
