@@ -7,7 +7,7 @@ What a step writes is planned by ``coalmine.routing.canary``; here it is carried
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -16,7 +16,8 @@ from starlette.responses import Response
 
 from admin_api.answers import answer
 from admin_api.bodies import HasBody
-from admin_api.differences import Change
+from admin_api.canary_gate import refuse_breaking
+from admin_api.canary_views import CanaryEnd, CanaryStepped, CanaryView, StepTaken, Viewer, compare, count
 from admin_api.documented import NAMED, READING, WRITING, problems, takes
 from admin_api.etags import check_if_match, hash_definition
 from admin_api.pages import PageBody, answer_page, slice_page
@@ -24,23 +25,17 @@ from admin_api.parts import HasParts
 from admin_api.queries import DryRun, HasPaging
 from admin_api.representations import dump
 from admin_api.writes import API, Call, Write, transaction
-from coalmine.catalog import Reader, Writer
-from coalmine.errors import Problem
-from coalmine.model import Canary, Definitions, Destination, HeaderMatch, Name, Sticky
+from coalmine.catalog import Reader
+from coalmine.model import Canary, Definitions, HeaderMatch, Name, Sticky
 from coalmine.model.faults import parse_definition
-from coalmine.routing.canary import (
-    CanaryPlan,
-    find_canary,
-    plan_abort,
-    plan_promote,
-    plan_shift,
-    plan_start,
-)
-from coalmine.routing.canary_status import describe_canary
+from coalmine.routing.canary import CanaryPlan, find_canary, plan_abort, plan_promote, plan_shift, plan_start
+from coalmine.routing.canary_figures import Counts, take_baseline
 
 router = APIRouter(prefix="/api/v1/canaries", tags=["canaries"])
 
 Force = Annotated[bool, Query(description="although somebody changed the routes by hand since the last step")]
+_ACCEPT = "although callers of the old version may fail"
+AcceptBreaking = Annotated[bool, Query(description=_ACCEPT)]
 Percent = Annotated[int, Field(ge=0, le=100, description="share of the requests without the header")]
 Planner = Callable[[Definitions, Sequence[Canary]], CanaryPlan]
 
@@ -56,52 +51,38 @@ class CanaryStart(BaseModel):
     header: HeaderMatch | None = None
     percent: Percent = 0
     sticky: Sticky | None = None
+    accept_breaking: bool = Field(False, description=_ACCEPT)
 
 
 class CanaryShift(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     percent: Percent
-    sticky: Sticky | None = None
+    sticky: Sticky | None = Field(None, description="absent: as it is")
+    accept_breaking: bool = Field(False, description=_ACCEPT)
 
 
-class Share(BaseModel):
-    destination: Destination
-    percent: float
-
-
-class CanaryStatus(BaseModel):
-    shares: list[Share] = Field(description="of the requests without the header")
-    drift: list[str] = Field(description="what somebody changed by hand since the last step")
-
-
-class CanaryView(Canary):
-    status: CanaryStatus
-
-
-class CanaryEnd(BaseModel):
-    """What a step that ends a canary did (or would do)."""
-
-    dry_run: bool
-    summary: str
-    changes: list[Change]
-    problems: list[Problem]
-
-
-_STEP = WRITING | NAMED | problems("canary_conflict")
+_STEP = WRITING | NAMED | problems("canary_conflict", "breaking_change")
 
 
 @router.get("", response_model=PageBody[CanaryView], responses=READING)
 def list_canaries(request: Request, parts: HasParts, paging: HasPaging) -> Response:
     """Canaries under way, by the name of their route."""
+    counts = count(parts)
     with parts.catalog.read() as reader:
-        definitions = reader.load_definitions()
+        viewer = Viewer(reader.load_definitions(), reader, counts)
         page = slice_page(list(reader.list_canaries()), lambda one: (one.name,), paging.cursor, paging.limit)
-    return answer_page(request, page, lambda canary: show_canary(definitions, canary))
+        return answer_page(request, page, viewer.show)
 
 
-@router.post("", status_code=201, response_model=CanaryView, responses=_STEP, openapi_extra=takes(CanaryStart))
-def start_canary(request: Request, parts: HasParts, body: HasBody, dry_run: DryRun = False) -> Response:
+@router.post("", status_code=201, response_model=CanaryStepped, responses=_STEP, openapi_extra=takes(CanaryStart))
+def start_canary(
+    request: Request,
+    parts: HasParts,
+    body: HasBody,
+    accept_breaking: AcceptBreaking = False,
+    dry_run: DryRun = False,
+) -> Response:
     """Start: by a header, by a share of the requests, or both."""
     wanted = parse_definition(CanaryStart, body.parse_object())
     options = {name: getattr(wanted, name) for name in ("upstream", "function", "header", "percent", "sticky")}
@@ -109,20 +90,30 @@ def start_canary(request: Request, parts: HasParts, body: HasBody, dry_run: DryR
     def plan(definitions: Definitions, canaries: Sequence[Canary]) -> CanaryPlan:
         return plan_start(definitions, canaries, wanted.route, started=parts.now(), **options)
 
-    return _step(Call(request, parts, dry_run), plan, created=True, upstream=wanted.upstream)
+    step = Step(Call(request, parts, dry_run), plan, upstream=wanted.upstream)
+    return _step(step, accept_breaking=accept_breaking or wanted.accept_breaking, created=True)
 
 
 @router.get("/{reference:path}", response_model=CanaryView, responses=READING | NAMED)
 def get_canary(request: Request, parts: HasParts, reference: str) -> Response:
+    """One, with the differences between its versions, and what each of them did since the start."""
+    counts = count(parts)
     with parts.catalog.read() as reader:
         definitions = reader.load_definitions()
         canary = find_canary(definitions, reader.list_canaries(), reference)
-    return answer(request, show_canary(definitions, canary), definition=dump(canary))
+        shown = Viewer(definitions, reader, counts).show(canary)
+    return answer(request, shown, definition=dump(canary))
 
 
-@router.post("/{reference:path}/shift", response_model=CanaryView, responses=_STEP, openapi_extra=takes(CanaryShift))
+@router.post("/{reference:path}/shift", response_model=CanaryStepped, responses=_STEP, openapi_extra=takes(CanaryShift))
 def shift_canary(
-    request: Request, parts: HasParts, reference: str, body: HasBody, force: Force = False, dry_run: DryRun = False
+    request: Request,
+    parts: HasParts,
+    reference: str,
+    body: HasBody,
+    force: Force = False,
+    accept_breaking: AcceptBreaking = False,
+    dry_run: DryRun = False,
 ) -> Response:
     """Give the new version another share; requests with the header stay on it."""
     wanted = parse_definition(CanaryShift, body.parse_object())
@@ -133,17 +124,26 @@ def shift_canary(
         options: dict[str, Any] = {"sticky": wanted.sticky, "force": force, "started": parts.now()}
         return plan_shift(definitions, canaries, reference, wanted.percent, **options)
 
-    return _step(call, plan)
+    return _step(Step(call, plan), accept_breaking=accept_breaking or wanted.accept_breaking)
 
 
 @router.post("/{reference:path}/promote", response_model=CanaryEnd, responses=_STEP)
 def promote_canary(
-    request: Request, parts: HasParts, reference: str, force: Force = False, dry_run: DryRun = False
+    request: Request,
+    parts: HasParts,
+    reference: str,
+    force: Force = False,
+    accept_breaking: AcceptBreaking = False,
+    dry_run: DryRun = False,
 ) -> Response:
     """Send everybody to the new version; the canary is over."""
-    return _end(
-        Call(request, parts, dry_run), reference, lambda one, two: plan_promote(one, two, reference, force=force)
-    )
+    call = Call(request, parts, dry_run)
+
+    def plan(definitions: Definitions, canaries: Sequence[Canary]) -> CanaryPlan:
+        _check_unchanged(call, find_canary(definitions, canaries, reference))
+        return plan_promote(definitions, canaries, reference, force=force)
+
+    return _end(Step(call, plan), None if accept_breaking else reference)
 
 
 @router.post("/{reference:path}/abort", response_model=CanaryEnd, responses=_STEP)
@@ -151,48 +151,66 @@ def abort_canary(
     request: Request, parts: HasParts, reference: str, force: Force = False, dry_run: DryRun = False
 ) -> Response:
     """Restore everything as it was before the start; the canary is over."""
-    return _end(Call(request, parts, dry_run), reference, lambda one, two: plan_abort(one, two, reference, force=force))
+    call = Call(request, parts, dry_run)
+
+    def plan(definitions: Definitions, canaries: Sequence[Canary]) -> CanaryPlan:
+        _check_unchanged(call, find_canary(definitions, canaries, reference))
+        return plan_abort(definitions, canaries, reference, force=force)
+
+    return _end(Step(call, plan), None)
 
 
-def show_canary(definitions: Definitions, canary: Canary) -> dict[str, Any]:
-    status = describe_canary(definitions, canary)
-    shares = [{"destination": dump(destination), "percent": percent} for destination, percent in status.shares]
-    return dump(canary) | {"status": {"shares": shares, "drift": list(status.drift)}}
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a canary: ``make_plan`` says what it writes.
+
+    ``upstream`` is that of the new version, where nobody may use its functions yet.
+    """
+
+    call: Call
+    make_plan: Planner
+    upstream: str | None = None
+
+    def plan(self, write: Write) -> CanaryPlan:
+        definitions = _with_functions(write.before, write.writer, self.upstream)
+        return self.make_plan(definitions, write.writer.list_canaries())
 
 
-def _step(call: Call, make_plan: Planner, *, created: bool = False, upstream: str | None = None) -> Response:
-    """Carry out a plan after which there is a canary."""
+def _step(step: Step, *, accept_breaking: bool, created: bool = False) -> Response:
+    """Carry out a step after which there is a canary."""
+    call, counts = step.call, count(step.call.parts)
     with transaction(call, "canary") as write:
-        plan, shown = _carry_out(write, make_plan, upstream)
-    assert plan.put_canary is not None
+        plan = step.plan(write)
+        canary = _begin_counting(plan, write.writer, counts)
+        if not accept_breaking and not _goes_back(canary, write.writer):
+            refuse_breaking(compare(write.writer, canary))
+        _carry_out(write, replace(plan, put_canary=canary))
+        shown = Viewer(write.writer.load_definitions(), write.writer, counts).show(canary)
+        write.show = lambda served: shown
     if call.dry_run:
         return answer(call.request, write.would().model_dump(mode="json"), headers=write.headers())
-    status, extra = (201, {"location": f"{API}/canaries/{plan.put_canary.name}"}) if created else (200, {})
-    headers = write.headers() | extra
-    return answer(call.request, shown, definition=dump(plan.put_canary), status=status, headers=headers)
+    taken = StepTaken(summary=plan.summary, changes=write.definition_changes()).model_dump(mode="json")
+    status, extra = (201, {"location": f"{API}/canaries/{canary.name}"}) if created else (200, {})
+    return answer(
+        call.request, shown | {"step": taken}, definition=dump(canary), status=status, headers=write.headers() | extra
+    )
 
 
-def _end(call: Call, reference: str, make_plan: Planner) -> Response:
-    """Carry out a plan after which there is none."""
-
-    def plan_unless_changed(definitions: Definitions, canaries: Sequence[Canary]) -> CanaryPlan:
-        _check_unchanged(call, find_canary(definitions, canaries, reference))
-        return make_plan(definitions, canaries)
-
+def _end(step: Step, gated: str | None) -> Response:
+    """Carry out a step after which there is none; ``gated`` is the canary that may break nothing."""
+    call = step.call
     with transaction(call, "canary") as write:
-        plan, _ = _carry_out(write, plan_unless_changed, None)
+        plan = step.plan(write)
+        if gated is not None:
+            refuse_breaking(compare(write.writer, find_canary(write.before, write.writer.list_canaries(), gated)))
+        _carry_out(write, plan)
     changes = write.definition_changes()
     end = CanaryEnd(dry_run=call.dry_run, summary=plan.summary, changes=changes, problems=write.problems)
     return answer(call.request, end.model_dump(mode="json"), headers=write.headers())
 
 
-def _carry_out(write: Write, make_plan: Planner, upstream: str | None) -> tuple[CanaryPlan, dict[str, Any] | None]:
-    """Write what ``make_plan`` plans, and show the canary that it leaves, if any.
-
-    ``upstream`` is that of the new version, whose functions nobody may use yet.
-    """
+def _carry_out(write: Write, plan: CanaryPlan) -> None:
     writer = write.writer
-    plan = make_plan(_with_functions(write.before, writer, upstream), writer.list_canaries())
     for route in plan.put_routes:
         writer.put_route(route)
     for name in plan.delete_routes:
@@ -201,13 +219,22 @@ def _carry_out(write: Write, make_plan: Planner, upstream: str | None) -> tuple[
         writer.put_canary(plan.put_canary)
     if plan.delete_canary is not None:
         writer.delete_canary(plan.delete_canary)
-    shown = _show_planned(writer, plan)
-    write.summary, write.show = f"canary: {plan.summary}", lambda served: shown
-    return plan, shown
+    write.summary = f"canary: {plan.summary}"
 
 
-def _show_planned(writer: Writer, plan: CanaryPlan) -> dict[str, Any] | None:
-    return None if plan.put_canary is None else show_canary(writer.load_definitions(), plan.put_canary)
+def _begin_counting(plan: CanaryPlan, reader: Reader, counts: Counts) -> Canary:
+    """The canary that the plan leaves; a new one remembers what was counted before it."""
+    canary = plan.put_canary
+    assert canary is not None
+    if reader.find_canary(canary.name) is not None:
+        return canary
+    return canary.model_copy(update={"baseline": take_baseline(canary, counts)})
+
+
+def _goes_back(canary: Canary, reader: Reader) -> bool:
+    """A smaller share for a version that turned out to be a bad one needs no permission."""
+    known = reader.find_canary(canary.name)
+    return known is not None and canary.percent < known.percent
 
 
 def _with_functions(definitions: Definitions, reader: Reader, upstream: str | None) -> Definitions:

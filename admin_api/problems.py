@@ -48,6 +48,16 @@ class InUseError(ConflictError):
         self.used_by = tuple(used_by)
 
 
+class BreakingChangeError(ConflictError):
+    """Callers may fail afterwards; ``faults`` are the differences, with the id of a rule for a code."""
+
+    code = "breaking_change"
+
+    def __init__(self, detail: str, faults: Iterable[Fault], *, hint: str) -> None:
+        super().__init__(detail, code=self.code, hint=hint)
+        self.faults = tuple(faults)
+
+
 def make_problem(
     code: str, detail: str, instance: str, *, hint: str | None = None, faults: Iterable[Fault] = (), **members: Any
 ) -> dict[str, Any]:
@@ -78,7 +88,7 @@ def register_handlers(app: FastAPI) -> None:
 
 def _on_ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, CoalmineError)
-    faults = error.faults if isinstance(error, DefinitionError) else ()
+    faults = error.faults if isinstance(error, DefinitionError | BreakingChangeError) else ()
     members = {"used_by": list(error.used_by)} if isinstance(error, InUseError) else {}
     # Of a single fault the whole problem can tell how to mend it.
     hint = faults[0].hint if len(faults) == 1 else error.hint

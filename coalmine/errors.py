@@ -157,6 +157,7 @@ _TABLE: tuple[Code, ...] = (
     Code("in_use", 409, "Other objects refer to this one"),
     Code("owned_by_other", 409, "Objects belong to another set of files"),
     Code("canary_conflict", 409, "The canary is not in a state that allows this"),
+    Code("breaking_change", 409, "The new version breaks what callers of the old one rely on"),
     Code("precondition_failed", 412, "The object has changed since it was read"),
     Code("invalid_definition", 422, "The definition is wrong"),
     Code("internal_error", 500, "Something went wrong inside"),
