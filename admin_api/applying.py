@@ -17,6 +17,7 @@ from coalmine.manifests import ConfigSet, parse_manifests
 from coalmine.model import Route
 from coalmine.model.revision import API_OWNER
 from coalmine.routing.build import DEFAULT
+from coalmine.routing.canary_status import find_replaced
 from coalmine.routing.check import RouteChecker, check_virtual_service
 
 
@@ -54,7 +55,7 @@ def apply_set(
         _refuse_foreign(taken + _foreign_routes(state, config, owner), owner)
     _remove(writer, config, remove_others=remove_others)
     if prune:
-        _prune(writer, state, owner, keep=set(wanted))
+        _prune(writer, state, owner, keep=set(wanted), whole=config.whole_virtual_services)
     for upstream in config.upstreams:
         writer.put_upstream(upstream)
     for virtual_service in config.virtual_services:
@@ -68,6 +69,20 @@ def apply_set(
         raise DefinitionError(faults)
     writer.claim(wanted, owner)
     return taken
+
+
+def end_replaced_canaries(writer: Writer, config: ConfigSet, *, remove_others: bool = False) -> list[str]:
+    """End the canaries whose routes ``config`` replaced as a whole; gives their names.
+
+    Nothing is left of them that a later step could go on from. A route that is changed alone is another matter: the
+    canary stands, and its next step asks.
+    """
+    canaries = writer.list_canaries()
+    services = {one.virtual_service for one in canaries} if remove_others else config.whole_virtual_services
+    ended = [one.name for one in find_replaced(writer.load_definitions(), canaries, services)]
+    for name in ended:
+        writer.delete_canary(name)
+    return ended
 
 
 def _names(config: ConfigSet) -> list[str]:
@@ -98,7 +113,7 @@ def _refuse_foreign(foreign: list[TakenOver], owner: str) -> None:
     raise ConflictError(f"not of the set {owner}: {named}{more}", code="owned_by_other", hint=hint)
 
 
-def _prune(writer: Writer, state: State, owner: str, keep: set[str]) -> None:
+def _prune(writer: Writer, state: State, owner: str, keep: set[str], whole: frozenset[str]) -> None:
     """Remove what the set wrote once and has no more; raises InUseError where others still need it."""
     gone = [name for name in state.objects if _owner(state, name) == owner and name not in keep]
     for name in gone:
@@ -108,19 +123,20 @@ def _prune(writer: Writer, state: State, owner: str, keep: set[str]) -> None:
             "virtual-services": writer.delete_virtual_service,
             "routes": writer.delete_route,
         }[section](own)
-    used = {name: found for name in gone if (found := _list_users(writer, name))}
+    used = {name: found for name in gone if (found := _list_users(writer, name, whole))}
     if used:
         users = sorted({user for found in used.values() for user in found})
         hint = "change them first, or keep these in the set"
         raise InUseError(f"{', '.join(used)} would go, and others need it: {', '.join(users[:5])}", users, hint=hint)
 
 
-def _list_users(writer: Writer, name: str) -> list[str]:
+def _list_users(writer: Writer, name: str, whole: frozenset[str]) -> list[str]:
     section, own = split_object(name)
     if section == "upstreams":
         return [f"routes/{route}" for route in writer.routes_using(own)]
     if section == "routes":
-        return [f"canaries/{own}"] if writer.find_canary(own) else []
+        canary = writer.find_canary(own)
+        return [f"canaries/{own}"] if canary and canary.virtual_service not in whole else []
     return [f"routes/{route.name}" for route in walk(writer.list_routes, virtual_service=own)]
 
 

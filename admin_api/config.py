@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from admin_api.answers import answer
-from admin_api.applying import TakenOver, apply_set, read_set
+from admin_api.applying import TakenOver, apply_set, end_replaced_canaries, read_set
 from admin_api.bodies import Body, HasBody
 from admin_api.differences import Change
 from admin_api.documented import READING, WRITING, problems, takes
@@ -55,6 +55,7 @@ class ConfigResult(BaseModel):
     changes: list[Change]
     taken_over: list[TakenOver] = Field(description="what belonged to others before")
     drifted: list[str] = Field(description="what of the set others had changed since it was written last")
+    ended_canaries: list[str] = Field(description="canaries that are over because their routes were replaced")
     problems: list[Problem]
 
 
@@ -147,6 +148,7 @@ def _change(call: Call, body: Body, owner: str, *, replace: bool = False, prune:
         check_if_match(call.header("if-match"), hash_definition(dump_config(write.before)))
         drifted = write.writer.owners.drifted(owner)
         taken = apply_set(write.writer, config, owner, remove_others=replace, prune=prune)
+        ended = end_replaced_canaries(write.writer, config, remove_others=replace)
     result = ConfigResult(
         dry_run=call.dry_run,
         revision=write.revision,
@@ -154,6 +156,7 @@ def _change(call: Call, body: Body, owner: str, *, replace: bool = False, prune:
         changes=write.definition_changes(),
         taken_over=taken,
         drifted=drifted,
+        ended_canaries=ended,
         problems=write.problems,
     )
     return answer(call.request, result.model_dump(mode="json"), headers=write.headers())
