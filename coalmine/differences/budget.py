@@ -6,7 +6,7 @@ The largest schemas of real documents (Kubernetes, GitHub, Stripe) have some tho
 from __future__ import annotations
 
 MAX_NODES = 50_000  # schemas, properties and values looked at, for one pair of functions
-MAX_TOTAL_NODES = 2_000_000  # for one pair of documents: a minute at the very worst, seconds in practice
+MAX_TOTAL_NODES = 1_000_000  # for one pair of documents: some ten seconds at the worst, one for the largest real ones
 MAX_DEPTH = 60  # of properties in properties; readers take 200 levels of text, and a property has two or three
 MAX_VALUE_DEPTH = 40  # of an enum value, a default or a condition
 MAX_DIFFERENCES = 300  # of one pair of functions; nobody reads more

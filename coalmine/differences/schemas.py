@@ -17,6 +17,7 @@ from coalmine.differences.place import Inner, Place
 from coalmine.differences.texts import compare_formats, compare_listed, compare_patterns
 from coalmine.differences.types import compare_types
 from coalmine.differences.unions import compare_unions, compare_wrapped
+from coalmine.differences.values import is_same_leaf
 from coalmine.differences.view import Combined, Reader, View
 
 _STEPS: tuple[Callable[[View, View, Place], None], ...] = (
@@ -103,7 +104,7 @@ class Comparison:
         """Seen at a glance; False where it takes a closer look."""
         if old is new:
             return self.pair.same or isinstance(old, bool)
-        if not isinstance(old, Mapping) or not isinstance(new, Mapping) or len(old) != 1 or len(new) != 1:
+        if not isinstance(old, Mapping) or not isinstance(new, Mapping) or not is_same_leaf(old, new):
             return False
         reference = old.get("$ref")
-        return isinstance(reference, str) and reference == new.get("$ref") and self.pair.is_unchanged(reference)
+        return not isinstance(reference, str) or self.pair.is_unchanged(reference)

@@ -8,6 +8,9 @@ from urllib.parse import unquote
 
 from coalmine.differences.budget import MAX_VALUE_DEPTH, Budget, OverrunError
 
+_LEAF_KEYS = 12
+_PLAIN = (str, int, float, bool)
+
 
 def freeze(value: Any, budget: Budget, depth: int = 0) -> Hashable:
     """Equal for equal JSON: 1 is 1.0 but not true, and keys have no order. Raises ``OverrunError``."""
@@ -21,6 +24,14 @@ def freeze(value: Any, budget: Budget, depth: int = 0) -> Hashable:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return "number", value
     return type(value).__name__, value
+
+
+def is_same_leaf(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether both have the same few plain values: cheap, and most schemas are such. True is not 1 here either."""
+    if len(old) != len(new) or len(old) > _LEAF_KEYS:
+        return False
+    pairs = [(value, new.get(key)) for key, value in old.items()]
+    return all(type(one) is type(other) and isinstance(one, _PLAIN) and one == other for one, other in pairs)
 
 
 class Components:

@@ -82,10 +82,10 @@ class Reader:
             return
         real = [variant for variant in variants if not _is_null(variant)]
         view.nullable |= len(real) < len(variants)
-        if len(real) == 1:
-            yield real[0]
-        elif real:
+        if len(real) > 1:
             view.unions.append((keyword, real))
+        else:
+            yield (real or variants)[0]
 
 
 def _is_null(schema: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -72,11 +73,15 @@ def test_all_are_sorted_by_name() -> None:
 
 def test_a_schema_that_changed_is_told_for_each_function_that_uses_it() -> None:
     using = [holding(ref("P"), "response").model_copy(update={"name": name, "path": f"/{name}"}) for name in "ab"]
-    other: dict[str, Any] = {"type": "object", "properties": {"same": ref("S"), "q": ref("Q")}}
-    before = components(P=other, Q={"type": "integer"}, S={"type": "string"})
-    after = components(P=other, Q={"type": "number"}, S={"type": "string"})
+    schemas: dict[str, Any] = {
+        "P": {"properties": {"same": ref("S"), "q": ref("Q")}},
+        "Q": {"properties": {"v": ref("V"), "p": ref("P"), "w": {"type": "string"}}},
+        "S": {"type": "string"},
+    }
+    before = components(**schemas, V={"type": "integer"})
+    after = components(**copy.deepcopy(schemas), V={"type": "number"})
     found = compare_documents(using, using, old_components=before, new_components=after)
     assert [(one.function, one.where) for one in found.differences] == [
-        (name, "/responses/200/schema/properties/q/type") for name in "ab"
+        (name, "/responses/200/schema/properties/q/properties/v/type") for name in "ab"
     ]
     assert compare_documents(using, using, old_components=before, new_components=before) == DocumentDifference()
