@@ -11,6 +11,7 @@ from admin_api import (
     canaries,
     config,
     docs_page,
+    documents,
     events,
     functions,
     health,
@@ -36,6 +37,7 @@ from coalmine.settings import Settings
 
 _ROUTERS = (
     upstreams.router,
+    documents.router,
     functions.router,
     virtual_services.router,
     routes.router,

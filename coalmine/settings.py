@@ -43,6 +43,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("revisions", 200, "how many revisions are kept, for looking back and for rollback"),
     Setting("document_revisions", 10, "how many revisions of the documents of each upstream are kept"),
+    Setting("document_revisions", 10, "how many revisions of the documents of each upstream are kept"),
     Setting("workers", 0, "proxy processes; 0 is one per core"),
     Setting(
         "admin_token",
@@ -88,6 +89,7 @@ class Settings:
     admin: str = "127.0.0.1:8081"
     database: str = "sqlite:///coalmine.db"
     revisions: int = 200
+    document_revisions: int = 10
     document_revisions: int = 10
     workers: int = 0
     admin_token: str | None = None

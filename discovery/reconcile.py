@@ -32,11 +32,12 @@ class Changes:
 
     @property
     def all(self) -> tuple[Function, ...]:
-        return self.added + self.changed + self.returned + self.removed + self.unchanged
+        return self.present + self.removed
 
     @property
-    def active(self) -> int:
-        return len(self.added) + len(self.changed) + len(self.returned) + len(self.unchanged)
+    def present(self) -> tuple[Function, ...]:
+        """Those that the documents have now."""
+        return self.added + self.changed + self.returned + self.unchanged
 
 
 def known_names(known: Iterable[Function]) -> dict[Identity, str]:

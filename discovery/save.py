@@ -49,18 +49,22 @@ def save(
     with catalog.read() as reader:
         known = reader.functions_of(upstream)
         hashes = {each.url: each.content_hash for each in reader.documents_of(upstream)}
+        kept = reader.document_revisions.newest_digest(upstream)
     named = name_functions(merge(outcome.taken), known_names(known))
     changes = Changes()
     if outcome.taken:
         changes = reconcile(upstream, known, named, started, complete=not outcome.incomplete)
     report = _report(upstream, outcome, previous, started, seconds, known, named)
     documents = [_document(upstream, taken, started) for taken in outcome.taken]
-    fresh = bool(documents) and {each.url: each.content_hash for each in documents} != hashes
+    fresh = bool(documents) and ({each.url: each.content_hash for each in documents} != hashes or kept is None)
     if changes.matter or fresh or not same_news(previous, report):
         with catalog.write() as writer:
             writer.save_discovery(
                 upstream, functions=changes.all, report=report, documents=documents if outcome.taken else None
             )
+            if outcome.taken and not outcome.incomplete:
+                texts = {taken.source.url: taken.body for taken in outcome.taken}
+                writer.keep_documents(upstream, documents, changes.present, texts)
     was_known = previous is not None and previous.last_success_at is not None
     return Saved(report, changes.matter or (report.last_success_at is not None and not was_known))
 
@@ -119,7 +123,7 @@ def _document(upstream: str, taken: Taken, fetched_at: datetime) -> Document:
         version=taken.reading.version,
         title=taken.reading.title,
         fetched_at=fetched_at,
-        size_bytes=taken.size_bytes,
+        size_bytes=len(taken.body),
         etag=source.validators.etag,
         last_modified=source.validators.last_modified,
         found_through=source.found_through,

@@ -53,11 +53,11 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """One document that was read."""
+    """One document that was read; ``body`` as it came."""
 
     source: Source
     reading: Reading
-    size_bytes: int
+    body: bytes
 
 
 @dataclass(slots=True)
@@ -212,7 +212,7 @@ class Search:
             self._note(fetched, reason, answer.verdict, answer.detail)
             return answer.verdict
         source = Source(url, hash_content(fetched.body), fetched.validators, found_through)
-        self.outcome.taken.append(Taken(source, answer.reading, len(fetched.body)))
+        self.outcome.taken.append(Taken(source, answer.reading, fetched.body))
         count = len(answer.reading.found)
         self._note(fetched, reason, "taken", f"{answer.reading.version}, {count} operations")
         return "taken"

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, exists, func, tuple_
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
+from coalmine.catalog.document_revisions import DocumentRevisions
 from coalmine.catalog.documents import read_document
 from coalmine.catalog.faults import damaged
 from coalmine.catalog.journal import SECTIONS, State
@@ -60,6 +61,7 @@ class Reader:
         self._memory: Memory = {} if memory is None else memory
         self.owners = Owners(session)
         self.revisions = Revisions(session, lambda where, why: damaged(path, where, why))
+        self.document_revisions = DocumentRevisions(session, lambda where, why: damaged(path, where, why))
 
     # Upstreams, virtual services, routes -------------------------------------------------------------
 

@@ -9,7 +9,7 @@ A change here needs a migration; a test compares the two.
 
 from __future__ import annotations
 
-from sqlalchemy import ForeignKeyConstraint, Index, MetaData, Text
+from sqlalchemy import ForeignKeyConstraint, Index, LargeBinary, MetaData, Text
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
@@ -114,6 +114,22 @@ class DocumentRow(Row, table=True):
     url: str = Field(primary_key=True, sa_type=Text)
     seal: str = Field(sa_type=Text)
     document: str = Field(sa_type=Text)
+
+
+class DocumentRevisionRow(Row, table=True):
+    """What the documents of an upstream were at one time; ``content`` and ``texts`` are deflated."""
+
+    __tablename__ = "document_revision"
+    __table_args__ = (ForeignKeyConstraint(["upstream"], ["upstream.name"], ondelete="CASCADE"), _STRICT)
+
+    upstream: str = Field(primary_key=True, sa_type=Text)
+    number: int = Field(primary_key=True)
+    digest: str = Field(sa_type=Text, description="of the bytes of the documents")
+    read_digest: str = Field(sa_type=Text, description="of what was read of them")
+    seal: str = Field(sa_type=Text)
+    document: str = Field(sa_type=Text)
+    content: bytes = Field(sa_type=LargeBinary)
+    texts: bytes | None = Field(default=None, sa_type=LargeBinary, description="as they came; none: too large")
 
 
 class CanaryRow(Row, table=True):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sqlmodel import Session
 
+from coalmine.catalog.document_revisions import DEFAULT_KEPT as DEFAULT_DOCUMENTS_KEPT
 from coalmine.catalog.engine import database_path, open_engine
 from coalmine.catalog.faults import translated
 from coalmine.catalog.migrate import migrate
@@ -28,15 +29,18 @@ _LOCK_SECONDS = 30.0  # the longest legitimate write (thousands of functions) ta
 class Catalog:
     """``url`` is ``sqlite:///relative.db`` or ``sqlite:////absolute.db``; nothing is opened before the first use.
 
-    The newest ``revisions`` are kept.
+    The newest ``revisions`` are kept, and of the documents of each upstream the newest ``document_revisions``.
     """
 
-    def __init__(self, url: str, *, revisions: int = DEFAULT_KEPT) -> None:
+    def __init__(
+        self, url: str, *, revisions: int = DEFAULT_KEPT, document_revisions: int = DEFAULT_DOCUMENTS_KEPT
+    ) -> None:
         self.path = database_path(url)
         self._engine = open_engine(self.path)
         self._lock = threading.Lock()
         self._memory: Memory = {}
         self._revisions = revisions
+        self._document_revisions = document_revisions
         self._identity: tuple[int, int] | None = None
 
     def migrate(self) -> None:
@@ -66,7 +70,13 @@ class Catalog:
                 connection.begin() as transaction,
                 Session(connection) as session,
             ):
-                writer = Writer(session, self.path, self._memory, kept=self._revisions)
+                writer = Writer(
+                    session,
+                    self.path,
+                    self._memory,
+                    kept=self._revisions,
+                    documents_kept=self._document_revisions,
+                )
                 yield writer
                 if writer.rolled_back:
                     transaction.rollback()

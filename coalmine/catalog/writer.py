@@ -15,6 +15,7 @@ from sqlalchemy import delete, insert, update
 from sqlalchemy.dialects import sqlite
 from sqlmodel import Session, col, select
 
+from coalmine.catalog.document_revisions import DEFAULT_KEPT as DEFAULT_DOCUMENTS_KEPT
 from coalmine.catalog.documents import write_document
 from coalmine.catalog.journal import SECTIONS, Changes, State, compare
 from coalmine.catalog.owners import OwnersWriter
@@ -48,12 +49,21 @@ _SECTION_OF = {
 class Writer(Reader):
     """``put_*`` tells whether the object is new, ``delete_*`` whether there was one."""
 
-    def __init__(self, session: Session, path: Path, memory: Memory | None = None, *, kept: int = DEFAULT_KEPT) -> None:
+    def __init__(
+        self,
+        session: Session,
+        path: Path,
+        memory: Memory | None = None,
+        *,
+        kept: int = DEFAULT_KEPT,
+        documents_kept: int = DEFAULT_DOCUMENTS_KEPT,
+    ) -> None:
         super().__init__(session, path, memory)
         self.rolled_back = False
         self.recorded = False
         self.owners: OwnersWriter = OwnersWriter(session)
         self._kept = kept
+        self._documents_kept = documents_kept
         self._before: State | None = None
         self._changes: Changes | None = None  # from _before to now; None after another write
 
@@ -158,6 +168,14 @@ class Writer(Reader):
         if documents is not None:
             self._run(delete(DocumentRow).where(col(DocumentRow.upstream) == upstream))
             self._upsert(DocumentRow, [_document_row(upstream, document) for document in documents])
+
+    def keep_documents(
+        self, upstream: str, documents: Sequence[Document], functions: Sequence[Function], texts: Mapping[str, bytes]
+    ) -> int | None:
+        """Make ``documents`` and the functions they have a revision, where they differ from the last; its number."""
+        if self.find_upstream(upstream) is None:
+            return None
+        return self.document_revisions.add(upstream, documents, functions, texts, self._documents_kept)
 
     def _touch(self) -> None:
         """Remember how it was, before the first change."""

@@ -18,6 +18,7 @@ from coalmine.cli import (
     describe,
     discover,
     doctor,
+    documents,
     explain,
     get,
     proxy,
@@ -43,6 +44,7 @@ _GROUPS: tuple[tuple[str, str, Register], ...] = (
     ("delete", "Deletes an upstream, a virtual service or a route.", delete.register),
     ("canary", "Releases a new version of a function, step by step, and back.", canary.register),
     ("revision", "What was changed when and by whom.", revisions.register_group),
+    ("document", "What services published, and what changed in it.", documents.register_group),
     ("proxy", "Where the proxy listens.", proxy.register),
 )
 _LATER: tuple[Register, ...] = (

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from coalmine.cli import kinds, output, revisions
+from coalmine.cli import documents, kinds, output, revisions
 from coalmine.cli.client import segment
 from coalmine.cli.discover import attempt_rows
 from coalmine.cli.kinds import table_of
@@ -16,6 +16,7 @@ from coalmine.cli.output import Output
 from coalmine.cli.shell import Shell, reads
 from coalmine.cli.text import clean
 
+_REVISIONS = 3  # of its documents; all are in `coalmine get documents`
 _Name = Annotated[str, typer.Argument(help="its name")]
 
 
@@ -37,8 +38,9 @@ def _upstream(shell: Shell, name: _Name) -> None:
     upstream = shell.read(path)
     report = shell.fetch(f"{path}/report").value
     functions = shell.fetch_all(f"{path}/functions")
+    published = shell.fetch(f"{path}/documents", {"limit": str(_REVISIONS)}).value["items"]
     if shell.output is not Output.table:
-        shell.show({**upstream, "report": report, "functions": functions})
+        shell.show({**upstream, "report": report, "documents": published, "functions": functions})
         return
     output.write(output.to_yaml(_without_status(upstream)))
     _write_status(upstream)
@@ -48,6 +50,9 @@ def _upstream(shell: Shell, name: _Name) -> None:
             output.write(f"  {key}: {clean(report[key])}")
     if report.get("attempts"):
         output.print_table(*attempt_rows(report))
+    if published:
+        output.write("\ndocuments (coalmine document diff shows what changed)")
+        output.print_table(*documents.rows(published))
     output.write(f"\n{len(functions)} functions")
     if functions:
         output.print_table(*table_of(kinds.FUNCTIONS)(functions))

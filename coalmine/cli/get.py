@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from coalmine.cli import kinds, revisions
+from coalmine.cli import documents, kinds, revisions
 from coalmine.cli.client import segment
 from coalmine.cli.kinds import Kind, table_of
 from coalmine.cli.names import function_path, resolve_function
@@ -28,6 +28,7 @@ def register(group: typer.Typer) -> None:
     ):
         for position, word in enumerate(kind.words):
             group.command(word, hidden=position > 0, help=command.__doc__)(reads(command))
+    documents.register_get(group)
     revisions.register_get(group)
     for position, word in enumerate(("problems", "problem")):
         group.command(word, hidden=position > 0, help=_problems.__doc__)(reads(_problems))

@@ -3,7 +3,16 @@
 from coalmine.model.base import NAME_PATTERN, Definition, Name
 from coalmine.model.canary import Canary
 from coalmine.model.definitions import Definitions
-from coalmine.model.discovery import Attempt, AttemptOutcome, DiscoveryState, Document, ProbeReport
+from coalmine.model.discovery import (
+    Attempt,
+    AttemptOutcome,
+    DiscoveryState,
+    Document,
+    DocumentContent,
+    DocumentRevision,
+    KeptDocument,
+    ProbeReport,
+)
 from coalmine.model.function import (
     DEFAULT_STYLES,
     Function,
@@ -56,11 +65,14 @@ __all__ = [
     "Discovery",
     "DiscoveryState",
     "Document",
+    "DocumentContent",
+    "DocumentRevision",
     "FaultInjection",
     "Function",
     "FunctionState",
     "HeaderEdits",
     "HeaderMatch",
+    "KeptDocument",
     "Match",
     "Mirror",
     "Name",

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from coalmine.errors import Problem
 from coalmine.model.base import Definition, Name
+from coalmine.model.function import Function
 
 # What became of one tried URL. `taken` and `unchanged` are the good ones.
 AttemptOutcome = Literal[
@@ -78,3 +79,30 @@ class Document(Definition):
     components: dict[str, Any] = Field(
         default_factory=dict, description="components, or definitions/parameters/responses of Swagger 2.0"
     )
+
+
+class KeptDocument(Definition):
+    """One of the documents of a revision, without its content."""
+
+    url: str
+    content_hash: str
+    version: str
+    title: str | None = None
+    size_bytes: int
+
+
+class DocumentRevision(Definition):
+    """What the documents of an upstream were at one time. ``number`` grows by one and is never used again."""
+
+    upstream: Name
+    number: int = Field(ge=1)
+    fetched_at: datetime
+    function_count: int = Field(description="how many functions the documents had")
+    documents: tuple[KeptDocument, ...]
+
+
+class DocumentContent(Definition):
+    """What was read of the documents of a revision."""
+
+    functions: tuple[Function, ...] = ()
+    components: dict[str, dict[str, Any]] = Field(default_factory=dict, description="by the URL of the document")

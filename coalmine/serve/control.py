@@ -10,6 +10,7 @@ Start-up order, and why:
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import socket
@@ -120,6 +121,7 @@ class Control:
         )
         await self.wait_for_workers()
         await asyncio.to_thread(feed.publish)
+        gc.freeze()  # what is here stays here: no write waits while the collector looks through it
         worker = DiscoveryWorker(catalog, changed=feed.publish, options=ProbeOptions.of(self.orders.settings))
         self.admin = make_admin_server(self.orders, catalog, feed, LoopProber(worker, asyncio.get_running_loop()))
         await run_while(worker.run(), self.admin.serve(sockets=[socket.socket(fileno=self.orders.fd)]))
@@ -157,7 +159,8 @@ def open_catalog(orders: Orders) -> Catalog:
     import discovery.worker  # noqa: F401
     from coalmine.catalog import Catalog
 
-    catalog = Catalog(orders.settings.database, revisions=orders.settings.revisions)
+    settings = orders.settings
+    catalog = Catalog(settings.database, revisions=settings.revisions, document_revisions=settings.document_revisions)
     catalog.migrate()
     return catalog
 

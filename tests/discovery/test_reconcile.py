@@ -48,14 +48,14 @@ def test_reconcile(known: list[Function], there: list[Named], expected: dict[str
     changes = reconcile("u", known, there, NOW)
     assert lists(changes) == expected
     assert changes.matter is matters
-    assert changes.active == len(there)
+    assert len(changes.present) == len(there)
     assert len(changes.all) == sum(map(len, expected.values()))
 
 
 def test_times() -> None:
     changes = reconcile("u", [function("a"), function("gone")], [named("a"), named("b", "/b")], NOW)
     assert [(each.name, each.first_seen, each.last_seen) for each in changes.all] == [
-        ("b", NOW, NOW), ("gone", BEFORE, BEFORE), ("a", BEFORE, NOW),
+        ("b", NOW, NOW), ("a", BEFORE, NOW), ("gone", BEFORE, BEFORE),
     ]  # fmt: skip
 
 

@@ -448,3 +448,26 @@ def test_a_document_that_is_given_is_taken_and_the_service_is_not_asked(catalog:
             assert (wrong.state, wrong.attempts[0].outcome) == ("stale", "not_a_document")
 
         run(bench, scene)
+
+
+def test_each_content_of_a_document_is_kept_as_it_was_read_and_as_it_came(catalog: Catalog) -> None:
+    bench = Bench(catalog)
+
+    async def scene() -> None:
+        first, second = json.dumps(petstore()).encode(), json.dumps(petstore("new")).encode()
+        with serving({"/swagger.json": first}) as service:
+            bench.add("pets", service.origin)
+            await bench.worker.probe_now("pets")
+            await bench.worker.probe_now("pets")
+            service.pages["/swagger.json"] = second
+            await bench.worker.probe_now("pets")
+            del service.pages["/swagger.json"]
+            await bench.worker.probe_now("pets")
+        with catalog.read() as reader:
+            revisions = reader.document_revisions
+            assert revisions.numbers("pets") == [1, 2]
+            assert [one.function_count for one in revisions.page("pets").items] == [4, 3]
+            assert list((revisions.find_texts("pets", 1) or {}).values()) == [first]
+            assert {one.name for one in revisions.get_content("pets", 2).functions} >= {"new", "findPets"}
+
+    run(bench, scene)
