@@ -48,7 +48,7 @@ from coalmine.model.route import (
     ValueMatch,
     VirtualService,
 )
-from coalmine.model.upstream import Discovery, Upstream
+from coalmine.model.upstream import Discovery, HealthCheck, Upstream
 
 __all__ = [
     "DEFAULT_STYLES",
@@ -72,6 +72,7 @@ __all__ = [
     "FunctionState",
     "HeaderEdits",
     "HeaderMatch",
+    "HealthCheck",
     "KeptDocument",
     "Match",
     "Mirror",

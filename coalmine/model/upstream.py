@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, model_validator
 
 from coalmine.model.base import Definition, Name, NotEmpty
+from coalmine.model.route import Path
 
 _HOST = re.compile(r"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+")
 # urlsplit silently drops line breaks and tabs, so they are refused before it sees them.
@@ -82,12 +83,24 @@ class Discovery(Definition):
         return self
 
 
+class HealthCheck(Definition):
+    """A request that every worker sends to each endpoint now and then, to find out whether it is up."""
+
+    path: Path = "/"
+    interval_seconds: float = Field(5, ge=1, le=3_600)
+    timeout_seconds: float = Field(2, gt=0, le=60)
+    healthy_after: int = Field(2, ge=1, le=100, description="passed checks in a row that bring an endpoint back")
+    unhealthy_after: int = Field(3, ge=1, le=100, description="failed checks in a row that take an endpoint out")
+    expected_status: int = Field(200, ge=200, le=599)
+
+
 class Upstream(Definition):
     """A named service: one or more origins of one scheme, served round robin."""
 
     name: Name
     endpoints: Annotated[tuple[Origin, ...], NotEmpty] = Field(max_length=256)
     discovery: Discovery = Discovery()
+    health_check: HealthCheck | None = Field(None, description="absent: endpoints are judged by their answers alone")
     labels: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")

@@ -167,7 +167,7 @@ def _shadow_problems(shadowed: dict[str, str]) -> Iterable[Problem]:
 
 def _serve_upstreams(definitions: Definitions) -> tuple[ServedUpstream, ...]:
     return tuple(
-        ServedUpstream(upstream.name, upstream.endpoints)
+        ServedUpstream(upstream.name, upstream.endpoints, upstream.health_check)
         for upstream in sorted(definitions.upstreams, key=lambda one: one.name)
     )
 

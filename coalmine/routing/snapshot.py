@@ -9,16 +9,15 @@ Rule 3: the version is a hash of the hashes of the parts, and a part remembers i
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
 from pydantic import JsonValue, TypeAdapter
 
 from coalmine.errors import Problem
-from coalmine.model import Place, Route, Style
+from coalmine.model import HealthCheck, Place, Route, Style
 
 Shape = Literal["primitive", "array", "object"]
 
@@ -127,13 +126,15 @@ class ServedVirtualService:
 
     @cached_property
     def digest(self) -> bytes:
-        return _hash([_hash_json([self.name, *self.domains]), *(route.digest for route in self.routes)])
+        shell = _SERVICE.dump_json(replace(self, routes=()), by_alias=True, exclude_defaults=True)
+        return _hash(shell, (route.digest for route in self.routes))
 
 
 @dataclass(frozen=True, slots=True)
 class ServedUpstream:
     name: str
     endpoints: tuple[str, ...]  # origins: scheme://host[:port]
+    health_check: HealthCheck | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +148,7 @@ class Snapshot:
 
 
 _SNAPSHOT: TypeAdapter[Snapshot] = TypeAdapter(Snapshot)
+_SERVICE: TypeAdapter[ServedVirtualService] = TypeAdapter(ServedVirtualService)
 _ROUTE: TypeAdapter[ServedRoute] = TypeAdapter(ServedRoute)
 
 
@@ -156,23 +158,14 @@ def make_snapshot(
     problems: tuple[Problem, ...] = (),
 ) -> Snapshot:
     """A snapshot with the version that its content has."""
-    content = _hash(
-        [
-            _hash_json([[one.name, *one.endpoints] for one in upstreams]),
-            *(service.digest for service in virtual_services),
-            _hash_json([[one.code, one.where, one.detail, one.severity] for one in problems]),
-        ]
-    )
+    shell = dump_snapshot(Snapshot("", upstreams, (), problems))
+    content = _hash(shell, (service.digest for service in virtual_services))
     # 16 hexadecimal digits: short enough to read aloud, and versions only ever tell apart a few snapshots.
     return Snapshot(content.hex()[:16], upstreams, virtual_services, problems)
 
 
-def _hash(digests: Iterable[bytes]) -> bytes:
-    return hashlib.sha256(b"".join(digests)).digest()
-
-
-def _hash_json(value: list[str] | list[list[str]]) -> bytes:
-    return hashlib.sha256(json.dumps(value).encode()).digest()
+def _hash(shell: bytes, digests: Iterable[bytes]) -> bytes:
+    return hashlib.sha256(b"".join([hashlib.sha256(shell).digest(), *digests])).digest()
 
 
 def dump_snapshot(snapshot: Snapshot) -> bytes:

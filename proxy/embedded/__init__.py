@@ -5,6 +5,7 @@ client      one client connection: heads and bodies, in order
 exchange    one request in flight: decide, connect, send, relay, finish
 upstream    one upstream connection; connector opens them, endpoints chooses and ejects
 request, response, grammar, body, headers    pure: what HTTP/1.1 messages are
+health      checks whether endpoints are up, where an upstream asks for it
 forwarding, replies                          pure: the heads the engine writes
 retry, mirror, timeouts, stats, access_log, options, tls
 """

@@ -1,7 +1,9 @@
 """The endpoints of an upstream: whose turn it is, and who sits out for a while.
 
 Passive ejection: an endpoint that fails several times in a row is left out, twice as long each time it happens again.
-Panic threshold: never so many at once that fewer than half are left, and never the last one.
+Active checks (``health``): an endpoint that is ``down`` is left out until checks find it up again.
+Panic threshold: never are so many ejected that fewer than half are left, and never the last one. Where checks find all
+of them down, all are asked as before: the checks may be wrong, and refusing everybody would be no better.
 This file performs no I/O; the clock is handed in.
 """
 
@@ -14,6 +16,7 @@ from coalmine.routing.snapshot import ServedUpstream
 from proxy.embedded.retry import RetryBudget
 
 if TYPE_CHECKING:
+    from proxy.embedded.health import Check
     from proxy.embedded.upstream import UpstreamConnection
 
 # Consecutive failures that eject. An answer of 500 to 599 is one; a refused connection counts more, because
@@ -31,6 +34,8 @@ class Endpoint:
 
     __slots__ = (
         "authority",
+        "check",
+        "down",
         "ejected_until",
         "ejections",
         "failures",
@@ -54,6 +59,11 @@ class Endpoint:
         self.failures = 0
         self.ejections = 0
         self.ejected_until = 0.0
+        self.down = False  # so say the active checks
+        self.check: Check | None = None  # the state of those
+
+    def is_healthy(self, now: float) -> bool:
+        return self.ejected_until <= now and not self.down
 
     def retire(self) -> None:
         """Close what idles; requests in flight finish."""
@@ -65,23 +75,27 @@ class Endpoint:
 class Cluster:
     """The endpoints of one upstream, taken in turn."""
 
-    __slots__ = ("_turn", "budget", "endpoints", "name")
+    __slots__ = ("_turn", "budget", "endpoints", "health_check", "name")
 
-    def __init__(self, name: str, endpoints: list[Endpoint], budget: RetryBudget | None = None) -> None:
-        self.name = name
+    def __init__(self, upstream: ServedUpstream, endpoints: list[Endpoint], budget: RetryBudget | None = None) -> None:
+        self.name = upstream.name
         self.endpoints = endpoints
+        self.health_check = upstream.health_check
         self.budget = budget or RetryBudget()
         self._turn = 0
 
     def pick(self, now: float, avoid: Endpoint | None = None) -> Endpoint:
         """The next healthy endpoint, ``avoid`` (where the last try failed) only when there is no other."""
         endpoints = self.endpoints
-        if len(endpoints) == 1:
-            return endpoints[0]
         self._turn += 1
+        chosen = endpoints[self._turn % len(endpoints)]
+        if chosen is not avoid and chosen.is_healthy(now):
+            return chosen
         ring = [endpoints[(self._turn + step) % len(endpoints)] for step in range(len(endpoints))]
-        healthy = [endpoint for endpoint in ring if endpoint.ejected_until <= now]
-        return next((endpoint for endpoint in healthy if endpoint is not avoid), ring[0])
+        healthy = [endpoint for endpoint in ring if endpoint.is_healthy(now)]
+        others = (endpoint for endpoint in healthy if endpoint is not avoid)
+        standing = (endpoint for endpoint in ring if not endpoint.down)
+        return next(others, None) or next(iter(healthy), None) or next(standing, chosen)
 
     def failed(self, endpoint: Endpoint, cost: int, now: float) -> bool:
         """Count a failure; whether it ejected the endpoint."""
@@ -96,8 +110,8 @@ class Cluster:
         return True
 
     def _can_spare_one(self, now: float) -> bool:
-        ejected = sum(endpoint.ejected_until > now for endpoint in self.endpoints)
-        return (ejected + 1) * 2 <= len(self.endpoints)
+        out = sum(not endpoint.is_healthy(now) for endpoint in self.endpoints)
+        return (out + 1) * 2 <= len(self.endpoints)
 
 
 def update_clusters(old: dict[str, Cluster], upstreams: tuple[ServedUpstream, ...]) -> dict[str, Cluster]:
@@ -113,7 +127,7 @@ def update_clusters(old: dict[str, Cluster], upstreams: tuple[ServedUpstream, ..
 
 def _update_cluster(old: Cluster | None, upstream: ServedUpstream) -> Cluster:
     known = {endpoint.origin: endpoint for endpoint in old.endpoints} if old else {}
-    if old is not None and tuple(known) == upstream.endpoints:
+    if old is not None and tuple(known) == upstream.endpoints and old.health_check == upstream.health_check:
         return old
     endpoints = [known.get(origin) or Endpoint(origin) for origin in upstream.endpoints]
-    return Cluster(upstream.name, endpoints, old.budget if old else None)
+    return Cluster(upstream, endpoints, old.budget if old else None)

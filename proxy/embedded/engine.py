@@ -27,6 +27,7 @@ from proxy.embedded.client import ClientConnection
 from proxy.embedded.connector import Connector
 from proxy.embedded.endpoints import Cluster, update_clusters
 from proxy.embedded.exchange import Exchange
+from proxy.embedded.health import HealthChecks
 from proxy.embedded.lane import Lanes, labels_of
 from proxy.embedded.options import EngineOptions
 from proxy.embedded.request import Request
@@ -66,8 +67,9 @@ class Engine:
         self.limits = RateLimits(self.clock.read, workers=self.options.workers)
         self.stats_store = Stats()
         self.counters = self.stats_store.counters
-        self.sweep = Sweep(self.clock, self._close_idle)
+        self.sweep = Sweep(self.clock, self._look_after)
         self.connector = Connector(self.options, self.counters, self.clock)
+        self.health = HealthChecks(self.connector, self.sweep, self.counters, draw)
         self.served = self._make_served(RouteTable.compile(EMPTY), {})
         self._clients: set[ClientConnection] = set()
         self._turned_away: set[ClientConnection] = set()
@@ -103,6 +105,7 @@ class Engine:
 
     def _make_served(self, table: RouteTable, clusters: dict[str, Cluster]) -> Served:
         clusters = update_clusters(clusters, table.snapshot.upstreams)
+        self.health.plan(clusters.values())
         lanes = Lanes(clusters, self.stats_store, self.options.upstream_timeout_seconds)
         return Served(table.version, table, clusters, lanes)
 
@@ -124,6 +127,7 @@ class Engine:
             await asyncio.sleep(0.02)
         for client in list(self._clients):
             client.transport.abort()
+        self.health.stop()
         await self.connector.close()
         self.sweep.stop()
         if self._log is not None:
@@ -140,6 +144,7 @@ class Engine:
                 "client_connections": len(self._clients),
                 "upstream_connections": len(self.connector.live),
                 "upstream_connections_idle": sum(len(e.idle) for cluster in clusters for e in cluster.endpoints),
+                "endpoints_unhealthy": sum(e.down for cluster in clusters for e in cluster.endpoints),
                 "endpoints_ejected": sum(e.ejected_until > now for cluster in clusters for e in cluster.endpoints),
             },
             "counters": self.counters.dump(),
@@ -196,7 +201,9 @@ class Engine:
         if self._log is not None:
             self._log.add(_log_entry(exchange, seconds))
 
-    def _close_idle(self, now: float) -> None:
+    def _look_after(self, now: float) -> None:
+        """What the sweep does now and then: check endpoints, close connections that idled too long."""
+        self.health.start_due(now)
         for cluster in self.served.clusters.values():
             for endpoint in cluster.endpoints:
                 close_expired(endpoint, now)

@@ -59,6 +59,8 @@ class Counters:
         "connections",
         "connections_refused",
         "ejections",
+        "health_checks",
+        "health_checks_failed",
         "mirrors",
         "mirrors_dropped",
         "retries",
@@ -78,6 +80,8 @@ class Counters:
     connections: int
     connections_refused: int
     ejections: int
+    health_checks: int
+    health_checks_failed: int
     mirrors: int
     mirrors_dropped: int
     retries: int

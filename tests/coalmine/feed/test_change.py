@@ -10,7 +10,7 @@ import pytest
 
 from coalmine.errors import Problem
 from coalmine.feed.change import MisfitError, read_change, write_change
-from coalmine.model import Route
+from coalmine.model import HealthCheck, Route
 from coalmine.routing.snapshot import (
     CallParameter,
     CallPlan,
@@ -109,6 +109,13 @@ def test_of_a_whole_one_too_what_stayed_the_same_is_the_same_object() -> None:
 
 
 ONE, TWO = snapshot(("v", [served("a"), served("b")])), snapshot(("v", [served("a"), served("c")]))
+
+
+def test_a_health_check_is_part_of_what_crosses() -> None:
+    plain, checked = ServedUpstream("u", ("http://a:1",)), ServedUpstream("u", ("http://a:1",), HealthCheck(path="/up"))
+    before, after = make_snapshot((plain,)), make_snapshot((checked,))
+    assert before.version != after.version
+    assert read(before, write_change(before, after)).upstreams == (checked,)
 
 
 def spoil(body: bytes, **values: Any) -> bytes:

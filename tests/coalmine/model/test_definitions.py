@@ -30,6 +30,7 @@ ACCEPTED: list[tuple[str, type[Any], dict[str, Any]]] = [
     ("an endpoint with a closing slash", Upstream, upstream(endpoints=["http://a/"])),
     ("a document URL that is a path", Upstream, upstream(discovery={"document_url": "/v3/api-docs"})),
     ("a document URL elsewhere", Upstream, upstream(discovery={"document_url": "https://docs.example/openapi.json"})),
+    ("a health check", Upstream, upstream(health_check={"path": "/up", "unhealthy_after": 5, "expected_status": 204})),
     ("a virtual service for a suffix", VirtualService, {"name": "a", "domains": ["*.example.com", "example.com"]}),
     ("a route with everything left out", Route, route()),
     ("a template", Route, match(path={"template": "/pets/{id}"})),

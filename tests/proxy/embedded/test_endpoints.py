@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from coalmine.model import HealthCheck
 from coalmine.routing.snapshot import ServedUpstream
 from proxy.embedded.endpoints import (
     COST_OF_CONNECTION,
@@ -15,7 +16,8 @@ from proxy.embedded.endpoints import (
 
 
 def cluster(count: int) -> Cluster:
-    return Cluster("up", [Endpoint(f"http://127.0.0.{n}:80") for n in range(1, count + 1)])
+    origins = tuple(f"http://127.0.0.{n}:80" for n in range(1, count + 1))
+    return Cluster(ServedUpstream("up", origins), [Endpoint(origin) for origin in origins])
 
 
 def fail(group: Cluster, index: int, now: float, times: int = 5) -> bool:
@@ -72,6 +74,48 @@ def test_half_of_the_endpoints_and_the_last_one_always_stay() -> None:
         for index in range(count):
             fail(group, index, 0.0)
         assert sum(endpoint.ejected_until > 0 for endpoint in group.endpoints) == most
+
+
+def test_an_endpoint_that_is_down_is_left_out_until_it_is_up() -> None:
+    group = cluster(3)
+    group.endpoints[0].down = True
+    assert {group.pick(0.0) for _ in range(6)} == set(group.endpoints[1:])
+    group.endpoints[0].down = False
+    assert {group.pick(0.0) for _ in range(6)} == set(group.endpoints)
+
+
+def test_where_all_are_down_all_are_asked() -> None:
+    group = cluster(2)
+    for endpoint in group.endpoints:
+        endpoint.down = True
+    assert {group.pick(0.0) for _ in range(4)} == set(group.endpoints)
+
+
+def test_the_last_one_that_is_not_down_is_never_ejected() -> None:
+    group = cluster(2)
+    group.endpoints[0].down = True
+    assert not fail(group, 1, 0.0, times=20)
+    assert {group.pick(0.0) for _ in range(4)} == {group.endpoints[1]}
+
+
+def test_one_that_is_ejected_is_better_than_one_that_is_down() -> None:
+    group = cluster(2)
+    fail(group, 0, 0.0)
+    group.endpoints[1].down = True
+    assert {group.pick(1.0) for _ in range(4)} == {group.endpoints[0]}
+
+
+def test_the_only_healthy_one_is_asked_even_if_it_just_failed() -> None:
+    group = cluster(2)
+    fail(group, 0, 0.0)
+    assert {group.pick(1.0, group.endpoints[1]) for _ in range(4)} == {group.endpoints[1]}
+
+
+def test_new_checks_keep_endpoints_and_what_is_in_flight() -> None:
+    old = update_clusters({}, (ServedUpstream("up", ("http://a:1",)),))
+    new = update_clusters(old, (ServedUpstream("up", ("http://a:1",), HealthCheck(path="/up")),))
+    assert new["up"] is not old["up"]
+    assert (new["up"].endpoints, new["up"].budget) == (old["up"].endpoints, old["up"].budget)
 
 
 def test_an_endpoint_that_stays_keeps_its_health() -> None:
