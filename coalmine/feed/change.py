@@ -16,7 +16,7 @@ Rule 4: reading goes by steps (routes are parsed one by one), so that requests c
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import TypeAdapter
 
@@ -42,8 +42,7 @@ class MisfitError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class _Service:
-    name: str
-    domains: tuple[str, ...]
+    shell: ServedVirtualService  # without its routes
     routes: tuple[Run, ...]
 
 
@@ -71,7 +70,7 @@ def write_change(base: Snapshot | None, new: Snapshot) -> bytes:
         None if base is not None and base.upstreams == new.upstreams else new.upstreams,
         None if base is not None and base.problems == new.problems else new.problems,
     )
-    return b"\n".join([_HEAD.dump_json(head, exclude_none=True), *lines])
+    return b"\n".join([_HEAD.dump_json(head, by_alias=True, exclude_defaults=True), *lines])
 
 
 def _write_service(base: ServedVirtualService | None, new: ServedVirtualService, lines: list[bytes]) -> str | _Service:
@@ -88,7 +87,7 @@ def _write_service(base: ServedVirtualService | None, new: ServedVirtualService,
             runs[-1] = start, count + 1
         else:
             runs.append((place, 1))
-    return _Service(new.name, new.domains, tuple(runs))
+    return _Service(replace(new, routes=()), tuple(runs))
 
 
 def read_change(base: Snapshot | None, body: bytes) -> Generator[None, None, Snapshot]:
@@ -124,14 +123,15 @@ class _Reader:
     def read_service(self, service: str | _Service) -> Generator[None, None, ServedVirtualService]:
         if isinstance(service, str):
             return _present(self._services.get(service), service)
-        base = self._services.get(service.name)
+        name = service.shell.name
+        base = self._services.get(name)
         routes: list[ServedRoute] = []
         for place, count in service.routes:
             if place == _NEW:
                 yield from self._read_routes(routes, count)
             else:
-                routes += _present(base, service.name).routes[place : place + count]
-        made = ServedVirtualService(service.name, service.domains, tuple(routes))
+                routes += _present(base, name).routes[place : place + count]
+        made = replace(service.shell, routes=tuple(routes))
         return base if base is not None and base.digest == made.digest else made
 
     def _read_routes(self, routes: list[ServedRoute], count: int) -> Iterator[None]:

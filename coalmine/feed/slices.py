@@ -17,8 +17,6 @@ T = TypeVar("T")
 
 # A proxied request takes some five turns of the loop, so that work under way costs it two or three milliseconds.
 SLICE_SECONDS = 0.0005
-# Objects; collecting the garbage among fewer takes no longer than a few milliseconds.
-_MANY = 20_000
 
 
 async def run_in_slices(steps: Generator[None, None, T]) -> T:
@@ -46,14 +44,12 @@ def collector_paused() -> Iterator[None]:
     """For work that makes many long-lived objects, none of which refer to each other in circles.
 
     The garbage collector would look through them again and again, for a tenth of a second at a time where there are
-    ten thousand routes. Afterwards it is told to leave alone what there is.
+    ten thousand routes.
     """
     running = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if gc.get_count()[0] > _MANY:
-            gc.freeze()
         if running:
             gc.enable()

@@ -7,6 +7,7 @@ process to start. Nothing of the control half is imported here: no FastAPI, SQLA
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import socket
@@ -54,6 +55,7 @@ class Worker:
         await self.wait_for_news(FIRST_SNAPSHOT_SECONDS if stored is None else STORED_SECONDS)
         if stored is not None and not self._fed.is_set():
             self.engine.apply(stored)
+        gc.freeze()  # what is here stays here: no request waits while the collector looks through it
         await self.engine.serve(socket.socket(fileno=self.orders.fd))
         await self.wait_for_news(NEWS_SECONDS)
         announce_ready(self.orders)

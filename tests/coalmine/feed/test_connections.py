@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import subprocess
 import sys
@@ -134,7 +135,12 @@ def test_while_a_large_snapshot_is_read_the_loop_goes_on(tmp_path: Path) -> None
         counting.cancel()
         return answer, started[0]
 
-    answer, before = asyncio.run(scene())
+    frozen = gc.get_freeze_count()
+    try:
+        answer, before = asyncio.run(scene())
+        assert gc.get_freeze_count() > frozen, "the collector leaves alone what was made"
+    finally:
+        gc.unfreeze()
     assert answer == write_frame(Kind.ACK, {"version": snapshot.version})
     assert before > 20
 
