@@ -17,7 +17,7 @@ from typing import Literal
 from pydantic import JsonValue, TypeAdapter
 
 from coalmine.errors import Problem
-from coalmine.model import Place, Route, Style
+from coalmine.model import HealthCheck, Place, Route, Style
 
 Shape = Literal["primitive", "array", "object"]
 
@@ -134,6 +134,7 @@ class ServedVirtualService:
 class ServedUpstream:
     name: str
     endpoints: tuple[str, ...]  # origins: scheme://host[:port]
+    health_check: HealthCheck | None = None
 
 
 @dataclass(frozen=True, slots=True)
