@@ -137,8 +137,12 @@ def free_port() -> int:
 
 def unread(script: Script) -> Script:
     """``script`` begins when the head is there; the body is its own affair."""
-    script.unread = True  # type: ignore[attr-defined]
-    return script
+
+    def waiting(peer: Peer, seen: Seen) -> None:
+        script(peer, seen)
+
+    waiting.unread = True  # type: ignore[attr-defined]
+    return waiting
 
 
 class RawUpstream:
