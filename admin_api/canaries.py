@@ -143,7 +143,7 @@ def promote_canary(
         _check_unchanged(call, find_canary(definitions, canaries, reference))
         return plan_promote(definitions, canaries, reference, force=force)
 
-    return _end(Step(call, plan), None if accept_breaking else reference)
+    return _end(Step(call, plan), reference, gated=not accept_breaking)
 
 
 @router.post("/{reference:path}/abort", response_model=CanaryEnd, responses=_STEP)
@@ -157,7 +157,7 @@ def abort_canary(
         _check_unchanged(call, find_canary(definitions, canaries, reference))
         return plan_abort(definitions, canaries, reference, force=force)
 
-    return _end(Step(call, plan), None)
+    return _end(Step(call, plan), reference, gated=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,16 +196,22 @@ def _step(step: Step, *, accept_breaking: bool, created: bool = False) -> Respon
     )
 
 
-def _end(step: Step, gated: str | None) -> Response:
-    """Carry out a step after which there is none; ``gated`` is the canary that may break nothing."""
+def _end(step: Step, reference: str, *, gated: bool) -> Response:
+    """Carry out a step after which there is none; a ``gated`` one may break nobody."""
     call = step.call
     with transaction(call, "canary") as write:
         plan = step.plan(write)
-        if gated is not None:
-            refuse_breaking(compare(write.writer, find_canary(write.before, write.writer.list_canaries(), gated)))
+        canary = find_canary(write.before, write.writer.list_canaries(), reference)
+        if gated:
+            refuse_breaking(compare(write.writer, canary))
         _carry_out(write, plan)
-    changes = write.definition_changes()
-    end = CanaryEnd(dry_run=call.dry_run, summary=plan.summary, changes=changes, problems=write.problems)
+    end = CanaryEnd(
+        dry_run=call.dry_run,
+        route=canary.name,
+        summary=plan.summary,
+        changes=write.definition_changes(),
+        problems=write.problems,
+    )
     return answer(call.request, end.model_dump(mode="json"), headers=write.headers())
 
 

@@ -96,6 +96,7 @@ class CanaryEnd(BaseModel):
     """What a step that ends a canary did (or would do)."""
 
     dry_run: bool
+    route: str = Field(description="the route that the canary was on")
     summary: str
     changes: list[Change]
     problems: list[Problem]

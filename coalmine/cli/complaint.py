@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from coalmine.cli.text import clean
@@ -54,13 +54,16 @@ def complain(error: CoalmineError) -> None:
 def describe(error: CoalmineError) -> Iterator[str]:
     """The lines that tell ``error``."""
     yield f"error: {clean(error.detail)}  [{clean(error.code)}]"
-    faults: Iterable[Fault] = error.faults if isinstance(error, ApiError | DefinitionError) else ()
+    faults = error.faults if isinstance(error, ApiError | DefinitionError) else ()
+    # What mends them all is said once, at the end.
+    shared = {fault.hint for fault in faults} if len(faults) > 1 else set()
     for fault in faults:
         where = clean(fault.pointer) or "(the whole)"
-        yield f"  {where}: {clean(fault.detail)}"
-        if fault.hint:
+        rule = f"  [{clean(fault.code)}]" if error.code == "breaking_change" else ""
+        yield f"  {where}: {clean(fault.detail)}{rule}"
+        if fault.hint and shared != {error.hint}:
             yield f"      {clean(fault.hint)}"
     if isinstance(error, ApiError) and len(error.used_by) > _LISTED:
         yield f"  used by: {', '.join(clean(name) for name in error.used_by)}"
-    if error.hint and error.hint not in {fault.hint for fault in faults}:
+    if error.hint and (shared == {error.hint} or error.hint not in {fault.hint for fault in faults}):
         yield f"  {clean(error.hint)}"

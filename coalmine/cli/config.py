@@ -51,6 +51,9 @@ def _apply(
     _write_result(shell, result)
     done = count_changes(result["changes"]) or "nothing to change"
     output.write(done + (" (dry run: nothing was changed)" if shell.dry_run else ""))
+    for name in result["ended_canaries"]:
+        ends = "would end" if shell.dry_run else "is over"
+        shell.note(f"note: the canary on route {name} {ends}: the files replaced its routes")
     for problem in result.get("problems") or ():
         shell.note(f"{problem['severity']}: {problem['where']}: {problem['detail']}  [{problem['code']}]")
 
