@@ -43,7 +43,6 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("revisions", 200, "how many revisions are kept, for looking back and for rollback"),
     Setting("document_revisions", 10, "how many revisions of the documents of each upstream are kept"),
-    Setting("document_revisions", 10, "how many revisions of the documents of each upstream are kept"),
     Setting("workers", 0, "proxy processes; 0 is one per core"),
     Setting(
         "admin_token",
@@ -66,7 +65,9 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("max_header_bytes", 65_536, "largest request or response head the proxy accepts"),
     Setting("max_read_body_bytes", 1_048_576, "largest body the proxy reads in order to find a parameter in it"),
-    Setting("max_replay_body_bytes", 65_536, "largest body that is kept while it is passed on, for a retry or a mirror"),
+    Setting(
+        "max_replay_body_bytes", 65_536, "largest body that is kept while it is passed on, for a retry or a mirror"
+    ),
     Setting("header_timeout_seconds", 30.0, "longest time for a request head to arrive"),
     Setting("idle_timeout_seconds", 75.0, "longest time a keep-alive connection may idle"),
     Setting(
@@ -89,7 +90,6 @@ class Settings:
     admin: str = "127.0.0.1:8081"
     database: str = "sqlite:///coalmine.db"
     revisions: int = 200
-    document_revisions: int = 10
     document_revisions: int = 10
     workers: int = 0
     admin_token: str | None = None
