@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Table, delete, select
@@ -65,8 +66,7 @@ class Owners:
         query = select(_owner.c.object, _owner.c.owner, _owner.c.seal).order_by(_owner.c.object)
         if owner is not None:
             query = query.where(_owner.c.owner == owner)
-        # Thousands of them in every write, and our own: not worth a validation each.
-        return {name: Ownership.model_construct(owner=whose, seal=seal) for name, whose, seal in self._execute(query)}
+        return {name: _make_ownership(whose, seal) for name, whose, seal in self._execute(query)}
 
     def drifted(self, owner: str) -> list[str]:
         """The objects of a set that somebody else changed since the set wrote them."""
@@ -75,6 +75,12 @@ class Owners:
 
     def _execute(self, statement: Any, values: list[dict[str, Any]] | None = None) -> Any:
         return self._session.connection().execute(statement, values)
+
+
+@lru_cache(maxsize=65_536)
+def _make_ownership(owner: str, seal: str) -> Ownership:
+    # Thousands of them in every write: our own, so not worth a validation each, and the same ones as in the last.
+    return Ownership.model_construct(owner=owner, seal=seal)
 
 
 class OwnersWriter(Owners):
