@@ -6,7 +6,8 @@ Starts two pet stores and a gateway of its own. Clients ask for /findPets withou
 open, one in ten as a tester with the header; every answer is compared with what the versions say, byte for byte.
 Whatever else comes (another status or body, a closed connection, silence) is a failure. Requests that are under way
 while a step is taken count as "changing": they may get either version, and must not fail. All others were sent after
-the answer to the step, so testers must get the new version. ``--check`` ends with status 1 where one does not, or fails.
+the answer to the step, so testers must get the new version. ``--check`` ends with status 1 where one does not, or
+fails.
 """
 
 from __future__ import annotations
