@@ -54,6 +54,10 @@ class FeedClient:
         self._last: Snapshot | None = None  # applied last
         self._instance = f"{os.getpid()}-{os.urandom(8).hex()}"
 
+    def start_from(self, snapshot: Snapshot) -> None:
+        """``snapshot`` is applied already: only what differs from it is still wanted."""
+        self.version, self._last = snapshot.version, snapshot
+
     async def run(self) -> None:
         """Until cancelled, which sends the last stats."""
         wait = _FIRST_WAIT_SECONDS

@@ -31,6 +31,8 @@ FIRST_SNAPSHOT_SECONDS = 5.0
 STORED_SECONDS = 0.3
 # How long a worker that serves from disk may be told nothing before it counts as ready.
 NEWS_SECONDS = 2.0
+# How long the last word to the control process may take.
+LAST_WORD_SECONDS = 0.5
 
 
 class Worker:
@@ -38,23 +40,25 @@ class Worker:
         self.orders = orders
         self.engine = Engine(EngineOptions.from_settings(orders.settings))
         self.leash = Leash()
+        self.feed = FeedClient(orders.feed_socket, apply=self.apply, stats=self.stats, index=orders.index)
         self._fed = asyncio.Event()
 
     async def run(self) -> None:
         self.leash.tie(self.orders)
-        feed = FeedClient(self.orders.feed_socket, apply=self.apply, stats=self.stats, index=self.orders.index)
-        feeding = asyncio.create_task(feed.run())
+        feeding = asyncio.create_task(self.feed.run())
         starting = asyncio.create_task(self.start())
         await self.leash.pulled()
         starting.cancel()
-        feeding.cancel()
         await self.engine.drain(self.orders.settings.grace_seconds)
+        feeding.cancel()  # only now, so that what was answered while draining is in its last word
+        await asyncio.wait([feeding], timeout=LAST_WORD_SECONDS)
 
     async def start(self) -> None:
         stored = read_snapshot_file(Path(self.orders.snapshot_file))
         await self.wait_for_news(FIRST_SNAPSHOT_SECONDS if stored is None else STORED_SECONDS)
         if stored is not None and not self._fed.is_set():
             self.engine.apply(stored)
+            self.feed.start_from(stored)
         gc.freeze()  # what is here stays here: no request waits while the collector looks through it
         await self.engine.serve(socket.socket(fileno=self.orders.fd))
         await self.wait_for_news(NEWS_SECONDS)
