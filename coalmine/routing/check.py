@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from coalmine.errors import Fault, nearest
 from coalmine.model import Definitions, Destination, Function, Route, VirtualService
 from coalmine.routing.build import DEFAULT
+from coalmine.routing.edits import find_edit_faults
 from coalmine.routing.known import Known
 from coalmine.routing.local import find_local_faults
 from coalmine.routing.overrides import find_captures, find_override_faults
@@ -50,7 +51,7 @@ class RouteChecker:
         self._tolerate = tolerate
 
     def check(self, route: Route) -> list[Fault]:
-        faults = [*self._check_virtual_service(route), *find_local_faults(route)]
+        faults = [*self._check_virtual_service(route), *find_local_faults(route), *find_edit_faults(route)]
         captures = find_captures(route.match.path)
         for index, destination in enumerate(route.destinations):
             faults += self._check_destination(f"/destinations/{index}", destination, captures)

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from coalmine.model import HeaderEdits
+from coalmine.routing.edits import FRAMING
 
 # Fields that concern one connection only (RFC 9110 section 7.6.1) and are never passed on as they came.
 HOP_BY_HOP = frozenset(
@@ -42,8 +43,8 @@ READ_FROM_REQUESTS = HOP_BY_HOP | {
 # Response fields that the engine reads or writes itself.
 READ_FROM_RESPONSES = HOP_BY_HOP | {b"content-length"}
 
-# What no route can set, add or remove: message framing would come apart.
-UNTOUCHABLE = HOP_BY_HOP | {b"content-length", b"trailer", b"host"}  # a route chooses Host by its own key
+# What no route can set, add or remove, even if it was stored before that was refused; Host is chosen by its own key.
+UNTOUCHABLE = HOP_BY_HOP | {name.encode() for name in FRAMING} | {b"host"}
 
 # Fields that mean something only ahead of the content; never taken from a trailer (RFC 9110 section 6.5.1).
 NOT_IN_TRAILERS = (

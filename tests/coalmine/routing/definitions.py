@@ -14,7 +14,7 @@ NOON = datetime(2019, 2, 1, 12, tzinfo=UTC)
 
 def route(name: str = "r", match: dict[str, Any] | None = None, **more: Any) -> Route:
     """A route that answers directly, unless ``more`` gives it something else to do."""
-    if not {"destinations", "redirect"} & more.keys():
+    if not {"destinations", "redirect", "direct_response"} & more.keys():
         more["direct_response"] = {"status": 200}
     return Route.model_validate({"name": name, "match": match or {}, **more})
 

@@ -50,6 +50,8 @@ def check_parameters(parameters: dict[str, Any], path: dict[str, str], name: str
         pytest.param(
             {"match": {"path": {"template": "/a/{b}"}, "headers": [{"name": "x", "regex": "a+"}]}}, id="a match"
         ),
+        pytest.param({"request_headers": {"set": {"x-host": "a"}, "remove": ["via"]}}, id="header edits"),
+        pytest.param({"response_headers": {"set": {"host": "a"}}}, id="a strange header in an answer"),
         pytest.param({"match": {"path": {"exact": "/%61//caf%c3%a9/é"}}}, id="another spelling of a path"),
     ],
 )
@@ -288,6 +290,47 @@ def test_every_fault_is_told_at_once() -> None:
         mirror=to("zzz"),
     )
     assert len(faults) == 5
+
+
+_OWN_KEY = "the Host header is chosen by the route's own key host"
+_FRAMING = "belongs to the connection or says where the message ends"
+
+
+@pytest.mark.parametrize(
+    ("more", "pointer", "detail", "hint"),
+    [
+        (
+            {"request_headers": {"set": {"Host": "a.test"}}},
+            "/request_headers/set/Host",
+            _OWN_KEY,
+            "write host: a.test beside destinations",
+        ),
+        (
+            {"request_headers": {"remove": ["x", "host"]}},
+            "/request_headers/remove/1",
+            _OWN_KEY,
+            "write host: upstream beside destinations",
+        ),
+        ({"request_headers": {"add": {"TE": "trailers"}}}, "/request_headers/add/TE", _FRAMING, "leave it out"),
+        (
+            {"response_headers": {"set": {"Content-Length": "0"}}},
+            "/response_headers/set/Content-Length",
+            _FRAMING,
+            "leave it out",
+        ),
+        (
+            {"direct_response": {"status": 200, "headers": {"transfer-encoding": "chunked"}}},
+            "/direct_response/headers/transfer-encoding",
+            _FRAMING,
+            "leave it out",
+        ),
+    ],
+    ids=["Host", "Host removed", "TE", "Content-Length of an answer", "Transfer-Encoding of a direct response"],
+)
+def test_what_frames_a_message_is_nobodys_to_edit(more: dict[str, Any], pointer: str, detail: str, hint: str) -> None:
+    (fault,) = check(**more)
+    assert (fault.pointer, fault.code, fault.hint) == (pointer, "invalid_value", hint)
+    assert detail in fault.detail
 
 
 def test_a_virtual_service_must_exist_but_for_the_default_one() -> None:
