@@ -5,7 +5,7 @@ Everything is blocking and is called in a thread. Rule: where nothing is new, no
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,6 +13,7 @@ from coalmine.catalog import Catalog
 from coalmine.model import Document, Function, ProbeReport
 from discovery.found import Found
 from discovery.naming import Identity, Named, identity, name_functions
+from discovery.pins import Pinning, Published
 from discovery.reconcile import Changes, known_names, reconcile
 from discovery.report import describe_failure, problems_of, same_news, state_of_failure
 from discovery.search import Outcome, Source, Taken
@@ -47,26 +48,44 @@ def save(
 ) -> Saved:
     """Reconcile with what is known, and write the difference in one transaction."""
     with catalog.read() as reader:
-        known = reader.functions_of(upstream)
-        hashes = {each.url: each.content_hash for each in reader.documents_of(upstream)}
+        known = Published(reader.functions_of(upstream), reader.documents_of(upstream))
         kept = reader.document_revisions.newest_digest(upstream)
-    named = name_functions(merge(outcome.taken), known_names(known))
+        uses, pins = reader.uses_of(upstream), reader.pins_of(upstream)
+    named = name_functions(merge(outcome.taken), known_names(known.functions))
     changes = Changes()
     if outcome.taken:
-        changes = reconcile(upstream, known, named, started, complete=not outcome.incomplete)
-    report = _report(upstream, outcome, previous, started, seconds, known, named)
-    documents = [_document(upstream, taken, started) for taken in outcome.taken]
-    fresh = bool(documents) and ({each.url: each.content_hash for each in documents} != hashes or kept is None)
-    if changes.matter or fresh or not same_news(previous, report):
-        with catalog.write() as writer:
-            writer.save_discovery(
-                upstream, functions=changes.all, report=report, documents=documents if outcome.taken else None
-            )
-            if outcome.taken and not outcome.incomplete:
-                texts = {taken.source.url: taken.body for taken in outcome.taken}
-                writer.keep_documents(upstream, documents, changes.present, texts)
+        changes = reconcile(upstream, known.functions, named, started, complete=not outcome.incomplete)
+    report = _report(upstream, outcome, previous, started, seconds, known.functions, named)
+    documents = _documents(upstream, outcome, known.documents, started)
+    fresh = bool(documents) and (_hashes(documents) != _hashes(known.documents) or kept is None)
+    if not (changes.matter or fresh or not same_news(previous, report)):
+        return Saved(report, matters=False)
+    pinning = Pinning(known, Published(changes.all, documents), started)
+    planned = pinning.find(uses, pins)
+    with catalog.write() as writer:
+        writer.save_discovery(upstream, functions=changes.all, report=report, documents=documents or None)
+        if outcome.taken:
+            if (now := (writer.uses_of(upstream), writer.pins_of(upstream))) != (uses, pins):
+                planned = pinning.find(*now)  # somebody wrote routes meanwhile
+            writer.put_pins(upstream, planned)
+        if outcome.taken and not outcome.incomplete:
+            texts = {taken.source.url: taken.body for taken in outcome.taken}
+            writer.keep_documents(upstream, documents, changes.present, texts)
     was_known = previous is not None and previous.last_success_at is not None
-    return Saved(report, changes.matter or (report.last_success_at is not None and not was_known))
+    return Saved(report, changes.matter or fresh or (report.last_success_at is not None and not was_known))
+
+
+def _hashes(documents: Iterable[Document]) -> dict[str, str]:
+    return {each.url: each.content_hash for each in documents}
+
+
+def _documents(upstream: str, outcome: Outcome, known: Iterable[Document], started: datetime) -> list[Document]:
+    """Those that were read; where others could not be read, these stay as they were. None where none was read."""
+    documents = [_document(upstream, taken, started) for taken in outcome.taken]
+    if documents and outcome.incomplete:
+        urls = {each.url for each in documents}
+        documents += [each for each in known if each.url not in urls]
+    return documents
 
 
 def merge(taken: Iterable[Taken]) -> list[Found]:
@@ -84,7 +103,7 @@ def _report(
     previous: ProbeReport | None,
     started: datetime,
     seconds: float,
-    known: tuple[Function, ...],
+    known: Sequence[Function],
     named: list[Named],
 ) -> ProbeReport:
     active = sum(function.state == "active" for function in known)

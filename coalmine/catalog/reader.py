@@ -26,6 +26,7 @@ from coalmine.catalog.rows import (
     DocumentRow,
     FunctionRow,
     NamedRow,
+    PinRow,
     ReportRow,
     RouteRow,
     RouteUseRow,
@@ -35,6 +36,7 @@ from coalmine.catalog.rows import (
 from coalmine.errors import NotFoundError, nearest
 from coalmine.model import Definition, Definitions, Document, Function, ProbeReport, Route, Upstream, VirtualService
 from coalmine.model.canary import Canary
+from coalmine.model.pin import Pin
 
 _BATCH = 500  # keys in one query: SQLite takes 32,766 parameters
 
@@ -124,6 +126,18 @@ class Reader:
         row = _ROWS[kind]
         return list(self._session.exec(select(row.name).order_by(row.name)))
 
+    def uses_of(self, upstream: str) -> list[tuple[str, str]]:
+        """Route and function, for every use of a function of ``upstream``."""
+        query = select(RouteUseRow.route, RouteUseRow.function).where(
+            RouteUseRow.upstream == upstream, RouteUseRow.function != ""
+        )
+        return [(route, function) for route, function in self._session.exec(query.order_by(RouteUseRow.route))]
+
+    def pins_of(self, upstream: str) -> tuple[Pin, ...]:
+        """The definitions of functions of ``upstream`` that routes go on with."""
+        rows = self._session.exec(select(PinRow).where(PinRow.upstream == upstream).order_by(PinRow.route))
+        return tuple(self._parse(Pin, row.document, row.seal, f"a pin of {row.route}") for row in rows)
+
     # Functions ---------------------------------------------------------------------------------------
 
     def list_functions(
@@ -209,6 +223,7 @@ class Reader:
             routes=routes,
             pending=self._pending(),
             documents=self._documents(routes),
+            pins=self._pins(),
         )
 
     def load_state(self) -> State:
@@ -245,6 +260,11 @@ class Reader:
         key = (col(DocumentRow.upstream), col(DocumentRow.url))
         query = select(*key, DocumentRow.seal).where(key[0].in_(sorted(names))).order_by(*key)
         return self._changed(DocumentRow, Document, query, ("upstream", "url"))
+
+    def _pins(self) -> tuple[Pin, ...]:
+        key = (col(PinRow.route), col(PinRow.upstream), col(PinRow.function))
+        query = select(*key, PinRow.seal).order_by(*key)
+        return self._changed(PinRow, Pin, query, ("route", "upstream", "function"))
 
     def _changed(self, row: type[Any], model: type[D], query: Any, columns: tuple[str, ...]) -> tuple[D, ...]:
         """What ``query`` (``columns`` and seal) lists; what has not changed since the last load is not read again."""

@@ -132,6 +132,24 @@ class DocumentRevisionRow(Row, table=True):
     texts: bytes | None = Field(default=None, sa_type=LargeBinary, description="as they came; none: too large")
 
 
+class PinRow(Row, table=True):
+    """The definition of a function that a route goes on with, although the service published a breaking one."""
+
+    __tablename__ = "pin"
+    __table_args__ = (
+        ForeignKeyConstraint(["route"], ["route.name"], ondelete="CASCADE"),
+        ForeignKeyConstraint(["upstream"], ["upstream.name"], ondelete="CASCADE"),
+        Index(None, "upstream"),
+        _STRICT,
+    )
+
+    route: str = Field(primary_key=True, sa_type=Text)
+    upstream: str = Field(primary_key=True, sa_type=Text)
+    function: str = Field(primary_key=True, sa_type=Text)
+    seal: str = Field(sa_type=Text)
+    document: str = Field(sa_type=Text)
+
+
 class CanaryRow(Row, table=True):
     __tablename__ = "canary"
     __table_args__ = (_STRICT,)

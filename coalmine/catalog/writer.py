@@ -26,6 +26,7 @@ from coalmine.catalog.rows import (
     DocumentRow,
     FunctionRow,
     NamedRow,
+    PinRow,
     ReportRow,
     RouteRow,
     RouteUseRow,
@@ -35,6 +36,7 @@ from coalmine.catalog.rows import (
 )
 from coalmine.model import Document, Function, ProbeReport, Route, Upstream, VirtualService
 from coalmine.model.canary import Canary
+from coalmine.model.pin import Pin
 from coalmine.model.revision import Ownership, Signature
 
 DEFAULT_KEPT = 200  # revisions; the setting of that name decides
@@ -123,6 +125,8 @@ class Writer(Reader):
             seal=seal,
             document=text,
         )
+        # Who writes a route takes its functions as they are now.
+        self._run(delete(PinRow).where(col(PinRow.route) == route.name))
         self._run(delete(RouteUseRow).where(col(RouteUseRow.route) == route.name))
         if uses:
             rows = [{"route": route.name, "upstream": upstream, "function": function} for upstream, function in uses]
@@ -168,6 +172,11 @@ class Writer(Reader):
         if documents is not None:
             self._run(delete(DocumentRow).where(col(DocumentRow.upstream) == upstream))
             self._upsert(DocumentRow, [_document_row(upstream, document) for document in documents])
+
+    def put_pins(self, upstream: str, pins: Sequence[Pin]) -> None:
+        """Exactly these for the functions of ``upstream``."""
+        self._run(delete(PinRow).where(col(PinRow.upstream) == upstream))
+        self._upsert(PinRow, [_pin_row(pin) for pin in pins])
 
     def keep_documents(
         self, upstream: str, documents: Sequence[Document], functions: Sequence[Function], texts: Mapping[str, bytes]
@@ -243,6 +252,11 @@ def _function_row(upstream: str, function: Function) -> dict[str, Any]:
         "seal": seal,
         "document": text,
     }
+
+
+def _pin_row(pin: Pin) -> dict[str, Any]:
+    text, seal = write_document(pin)
+    return {"route": pin.route, "upstream": pin.upstream, "function": pin.function, "seal": seal, "document": text}
 
 
 def _document_row(upstream: str, document: Document) -> dict[str, Any]:

@@ -82,16 +82,25 @@ def _edit(
     name: _VirtualService = None,
     flags: dict[str, Any],
 ) -> None:
-    """Changes a route. What is given replaces what was there; --dest NAME=WEIGHT changes only the weight."""
+    """Changes a route. What is given replaces what was there; --dest NAME=WEIGHT changes only the weight.
+
+    A route that goes on with an earlier definition of a function takes the present one.
+    """
     path = f"/routes/{segment(route)}"
     found = shell.fetch(path)
     before = {key: value for key, value in found.value.items() if key != "status"}
     after = apply_flags(before, flags) | ({"virtual_service": name} if name else {})
-    if after == before:
+    if after == before and not _has_new_definition(found.value):
         raise typer.BadParameter("say what to change, for example --dest UPSTREAM=WEIGHT")
     made = shell.write("PUT", path, after, etag=found.etag)
     shell.done(made, f"route {route} changed: {_summary(made)}")
     _warn(shell, made)
+
+
+def _has_new_definition(route: dict[str, Any]) -> bool:
+    """Whether writing the route as it is takes something: a function that changed since."""
+    problems = (route.get("status") or {}).get("problems") or ()
+    return any(problem["code"] == "function_changed" for problem in problems)
 
 
 def _remove(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from coalmine.model.discovery import Document
 from coalmine.model.function import Function
+from coalmine.model.pin import Pin
 from coalmine.model.route import Route, VirtualService
 from coalmine.model.upstream import Upstream
 
@@ -16,7 +17,8 @@ class Definitions:
 
     ``functions`` holds at least those that routes use. ``pending`` names the upstreams whose document has
     never been read: nobody knows yet which functions they have. ``documents`` holds those of the upstreams that
-    routes with ``validate`` send to: the schemas of functions refer to them.
+    routes with ``validate`` send to: the schemas of functions refer to them. ``pins`` say which routes go on with
+    another definition of a function than the one in ``functions``.
     """
 
     upstreams: tuple[Upstream, ...] = ()
@@ -25,3 +27,4 @@ class Definitions:
     routes: tuple[Route, ...] = ()
     pending: frozenset[str] = frozenset()
     documents: tuple[Document, ...] = ()
+    pins: tuple[Pin, ...] = ()

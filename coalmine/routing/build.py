@@ -127,7 +127,8 @@ def _find_needs(route: Route, known: Known) -> tuple[object, ...]:
     for target in targets:
         function = None if target.function is None else known.find_function(target.upstream, target.function)
         document = known.find_document(function) if function is not None and route.validate_ else None
-        needs += target.upstream in known.upstreams, target.upstream in known.pending, function, document
+        pin = None if target.function is None else known.find_pin(where_of(route), target.upstream, target.function)
+        needs += target.upstream in known.upstreams, target.upstream in known.pending, function, document, pin
     return tuple(needs)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 from coalmine.model import Definitions, Document, Function
+from coalmine.model.pin import Pin
 from coalmine.routing.references import find_document
 
 
@@ -26,6 +27,14 @@ class Known:
 
     def find_function(self, upstream: str, name: str) -> Function | None:
         return self._functions.get(upstream, {}).get(name)
+
+    @cached_property
+    def _pins(self) -> dict[tuple[str, str, str], Pin]:
+        return {(f"routes/{pin.route}", pin.upstream, pin.function): pin for pin in self._definitions.pins}
+
+    def find_pin(self, where: str, upstream: str, function: str) -> Pin | None:
+        """What the definition called ``where`` (``routes/find-pets``) goes on with instead of the function."""
+        return self._pins.get((where, upstream, function))
 
     def find_document(self, function: Function) -> Document | None:
         """The one that the schemas of ``function`` refer to."""

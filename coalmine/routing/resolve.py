@@ -2,7 +2,8 @@
 
 Rule 1: this file performs no I/O and raises nothing: what is missing becomes a problem.
 Rule 2: a function that left its document is called on by its last known definition, with a warning.
-Rule 3: a problem stays with its destination; the route has it only where every destination that gets requests has one.
+Rule 3: a function that changed in a way that breaks callers is called as it was (a pin), with a warning.
+Rule 4: a problem stays with its destination; the route has it only where every destination that gets requests has one.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from coalmine.errors import Problem
-from coalmine.model import Destination, Function, Mirror
+from coalmine.model import Destination, Document, Function, Mirror
+from coalmine.model.pin import Pin
 from coalmine.routing.bundle import make_call_schemas
 from coalmine.routing.known import Known
 from coalmine.routing.plan import make_call_plan
@@ -57,8 +59,11 @@ class Resolver:
             return ServedDestination(upstream, problem="function_unknown", detail=detail)
         if function.state == "removed":
             self._warn_removed(where, function)
-        plan = self._plan(function)
-        return ServedDestination(upstream, call=self._with_schemas(where, plan, function) if validate else plan)
+        pin = self._known.find_pin(where, upstream, name)
+        if pin is not None:
+            self._warn_changed(where, pin)
+        plan = self._plan(function) if pin is None else make_call_plan(pin.definition)
+        return ServedDestination(upstream, call=self._with_schemas(where, plan, function, pin) if validate else plan)
 
     def _plan(self, function: Function) -> CallPlan:
         key = (function.upstream, function.name)
@@ -66,15 +71,15 @@ class Resolver:
             self._plans[key] = make_call_plan(function)
         return self._plans[key]
 
-    def _with_schemas(self, where: str, plan: CallPlan, function: Function) -> CallPlan:
+    def _with_schemas(self, where: str, plan: CallPlan, function: Function, pin: Pin | None) -> CallPlan:
         """The plan with what calls are checked against; schemas that cannot be used are left out, with a warning."""
-        key = (function.upstream, function.name)
-        if key not in self._schemas:
-            # Only here and in ``call``: whoever has no route that validates never loads the validator.
-            from coalmine.routing.validation import keep_usable
-
-            self._schemas[key] = keep_usable(make_call_schemas(function, self._known.find_document(function)))
-        schemas, unusable = self._schemas[key]
+        if pin is not None:
+            schemas, unusable = _make_schemas(pin.definition, pin.document)
+        else:
+            key = (function.upstream, function.name)
+            if key not in self._schemas:
+                self._schemas[key] = _make_schemas(function, self._known.find_document(function))
+            schemas, unusable = self._schemas[key]
         for detail in unusable:
             self.problems.append(Problem("schema_unusable", where, f"function {function.name}, {detail}", "warning"))
         return replace(plan, schemas=schemas)
@@ -85,6 +90,20 @@ class Resolver:
             " it is called by its last known definition"
         )
         self.problems.append(Problem("function_removed", where, detail, "warning"))
+
+    def _warn_changed(self, where: str, pin: Pin) -> None:
+        detail = (
+            f"the function {pin.function} of {pin.upstream} changed in a way that breaks callers:"
+            f" {'; '.join(pin.reasons)}. The route goes on with what it had; write it again to take the new definition"
+        )
+        self.problems.append(Problem("function_changed", where, detail, "warning"))
+
+
+def _make_schemas(function: Function, document: Document | None) -> tuple[CallSchemas, tuple[str, ...]]:
+    # Only here and in ``call``: whoever has no route that validates never loads the validator.
+    from coalmine.routing.validation import keep_usable
+
+    return keep_usable(make_call_schemas(function, document))
 
 
 def common_problem(destinations: Iterable[ServedDestination]) -> tuple[str | None, str]:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.admin_api.support import V1, V2
+from coalmine.model.pin import Pin
+from tests.admin_api.support import NOW, V1, V2, petstore_functions
 from tests.coalmine.cli.conftest import Cli
 
 
@@ -70,6 +71,17 @@ def test_what_is_not_named_stays_as_it_was(zoo: Cli) -> None:
     assert after["match"]["headers"] == [{"exact": "a=b,c", "invert": False, "name": "x"}]
     assert after["match"]["path"] == before["match"]["path"]
     assert after["destinations"] == before["destinations"]
+
+
+def test_an_edit_without_a_change_takes_a_function_that_changed(zoo: Cli) -> None:
+    old = petstore_functions(V1)[0].model_copy(update={"path": "/old"})
+    pin = Pin(route="find-pets", upstream=V1, function="findPets", definition=old, reasons=("it broke",), since=NOW)
+    with zoo.api.catalog.write() as writer:
+        writer.put_pins(V1, [pin])
+    zoo.api.feed.publish()
+    assert "function_changed" in zoo("describe route find-pets").out
+    zoo("edit route find-pets")
+    assert "function_changed" not in zoo("describe route find-pets").out
 
 
 def test_an_edit_guards_against_somebody_elses(zoo: Cli) -> None:
