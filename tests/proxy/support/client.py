@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import time
 from dataclasses import dataclass, field
 from typing import Self
@@ -81,6 +82,11 @@ class RawClient:
             return not self.buffer and not self.fill()
         except TimeoutError:
             return False
+
+    def reset(self) -> None:
+        """Leave without a farewell: closing would only say that no more will be sent."""
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.sock.close()
 
     def _read_head(self) -> Answer:
         while b"\r\n\r\n" not in self.buffer:
