@@ -7,20 +7,25 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trustme
 
 from proxy.embedded.tls import upstream_context
 from tests.proxy.support.client import request
 from tests.proxy.support.gateway import Gateway, define, route
 from tests.proxy.support.upstream import RawUpstream
 
-# A certificate for "localhost" that signs itself, and its key; for these tests only, valid for a hundred years.
-PEM = Path(__file__).parent.parent / "support" / "localhost.pem"
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    """Made for these tests, and gone with them."""
+    return trustme.CA()
 
 
 @pytest.fixture
-def upstream() -> Iterator[RawUpstream]:
+def upstream(authority: trustme.CA) -> Iterator[RawUpstream]:
+    """It calls itself localhost."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(PEM)
+    authority.issue_cert("localhost").configure_cert(context)
     upstream_context.cache_clear()
     with RawUpstream(tls=context) as upstream:
         yield upstream
@@ -38,9 +43,15 @@ def test_an_upstream_that_nobody_vouches_for_is_refused(upstream: RawUpstream) -
 
 @pytest.mark.parametrize(("host", "status"), [("localhost", 200), ("127.0.0.1", 502)])
 def test_a_trusted_upstream_is_served_by_its_own_name_only(
-    upstream: RawUpstream, monkeypatch: pytest.MonkeyPatch, host: str, status: int
+    upstream: RawUpstream,
+    authority: trustme.CA,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    host: str,
+    status: int,
 ) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(PEM))
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
     origin = f"https://{host}:{upstream.port}"
     with Gateway(define(route(), up=origin)) as gateway, gateway.client() as client:
         assert [client.ask(request("POST", "/", body=b"abc")).status for _ in range(3)] == [status] * 3
