@@ -25,9 +25,10 @@ from admin_api.parts import HasParts
 from admin_api.queries import DryRun, HasPaging
 from admin_api.representations import dump
 from admin_api.writes import API, Call, Write, transaction
-from coalmine.catalog import Reader
-from coalmine.model import Canary, Definitions, HeaderMatch, Name, Sticky
+from coalmine.catalog import Reader, Writer
+from coalmine.model import Canary, Definitions, HeaderMatch, Name, Route, Sticky
 from coalmine.model.faults import parse_definition
+from coalmine.model.pin import Pin
 from coalmine.routing.canary import CanaryPlan, find_canary, plan_abort, plan_promote, plan_shift, plan_start
 from coalmine.routing.canary_figures import Counts, take_baseline
 
@@ -184,7 +185,7 @@ def _step(step: Step, *, accept_breaking: bool, created: bool = False) -> Respon
         canary = _begin_counting(plan, write.writer, counts)
         if not accept_breaking and not _goes_back(canary, write.writer):
             refuse_breaking(compare(write.writer, canary))
-        _carry_out(write, replace(plan, put_canary=canary))
+        _carry_out(write, replace(plan, put_canary=canary), canary)
         shown = Viewer(write.writer.load_definitions(), write.writer, counts).show(canary)
         write.show = lambda served: shown
     if call.dry_run:
@@ -204,7 +205,7 @@ def _end(step: Step, reference: str, *, gated: bool) -> Response:
         canary = find_canary(write.before, write.writer.list_canaries(), reference)
         if gated:
             refuse_breaking(compare(write.writer, canary))
-        _carry_out(write, plan)
+        _carry_out(write, plan, canary)
     end = CanaryEnd(
         dry_run=call.dry_run,
         route=canary.name,
@@ -215,10 +216,12 @@ def _end(step: Step, reference: str, *, gated: bool) -> Response:
     return answer(call.request, end.model_dump(mode="json"), headers=write.headers())
 
 
-def _carry_out(write: Write, plan: CanaryPlan) -> None:
+def _carry_out(write: Write, plan: CanaryPlan, canary: Canary) -> None:
     writer = write.writer
+    pins = _find_pins(writer, canary)
     for route in plan.put_routes:
         writer.put_route(route)
+        _put_back(writer, [pin for pin in pins if pin.route == route.name], route)
     for name in plan.delete_routes:
         writer.delete_route(name)
     if plan.put_canary is not None:
@@ -226,6 +229,19 @@ def _carry_out(write: Write, plan: CanaryPlan) -> None:
     if plan.delete_canary is not None:
         writer.delete_canary(plan.delete_canary)
     write.summary = f"canary: {plan.summary}"
+
+
+def _find_pins(reader: Reader, canary: Canary) -> list[Pin]:
+    """What the base route goes on with of its old versions: a step is about the new one, and decides nothing there."""
+    upstreams = {one.upstream for one in canary.before.destinations}
+    return [pin for upstream in sorted(upstreams) for pin in reader.pins_of(upstream) if pin.route == canary.name]
+
+
+def _put_back(writer: Writer, pins: Sequence[Pin], route: Route) -> None:
+    used = {(one.upstream, one.function) for one in route.destinations}
+    for pin in pins:
+        if (pin.upstream, pin.function) in used:
+            writer.put_pins(pin.upstream, [*writer.pins_of(pin.upstream), pin])
 
 
 def _begin_counting(plan: CanaryPlan, reader: Reader, counts: Counts) -> Canary:

@@ -9,7 +9,8 @@ import pytest
 from admin_api.canary_gate import Version, compare_versions, list_old, refuse_breaking
 from admin_api.problems import BreakingChangeError
 from coalmine.model import Canary, Destination, Parameter, Route
-from tests.admin_api.support import V1, V2, Api, make_function, petstore_functions
+from coalmine.model.pin import Pin
+from tests.admin_api.support import NOW, V1, V2, Api, make_function, petstore_functions
 from tests.admin_api.test_canaries import HEADER, START, URL, routed, weights
 
 __all__ = ["routed"]  # a fixture
@@ -132,3 +133,40 @@ def test_old_versions_are_those_that_get_requests_each_once() -> None:
     base = Route(name="base", virtual_service="main", destinations=destinations)
     canary = Canary(name="base", virtual_service="main", destination=destinations[0], before=base, written=base)
     assert [one.upstream for one in list_old(canary)] == ["a", "b"]
+
+
+# Pins -------------------------------------------------------------------------------------------------
+
+
+def pin_old_version(api: Api) -> None:
+    """The route goes on with findPets as it was; the present one needs a limit."""
+    was = next(one for one in petstore_functions(V1) if one.name == "findPets")
+    others = [one for one in petstore_functions(V1) if one.name != "findPets"]
+    api.discover(V1, make_function(V1, "findPets", "/api/pets", parameters=(LIMIT,)), *others)
+    pin = Pin(route="find-pets", upstream=V1, function="findPets", definition=was, reasons=("limit",), since=NOW)
+    with api.catalog.write() as writer:
+        writer.put_pins(V1, [pin])
+
+
+def pinned(api: Api) -> list[str]:
+    with api.catalog.read() as reader:
+        return [pin.function for pin in reader.pins_of(V1)]
+
+
+def test_the_new_version_is_compared_with_what_the_route_goes_on_with(routed: Api) -> None:
+    pin_old_version(routed)
+    break_version_2(routed)
+    assert routed.post(URL, START).json()["code"] == "breaking_change"
+    routed.discover(V2, *petstore_functions(V2))
+    (comparison,) = routed.post(URL, START).json()["status"]["comparisons"]
+    assert comparison["differences"] == []
+
+
+def test_steps_decide_nothing_about_the_old_version(routed: Api) -> None:
+    pin_old_version(routed)
+    for step, body in (("", START), ("/find-pets/shift", {"percent": 50}), ("/find-pets/abort", None)):
+        assert routed.post(f"{URL}{step}", body).status_code in (200, 201)
+        assert pinned(routed) == ["findPets"]
+    assert routed.post(URL, START).status_code == 201
+    assert routed.post(f"{URL}/find-pets/promote").status_code == 200
+    assert pinned(routed) == []
