@@ -11,7 +11,7 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 from urllib.parse import quote, urlencode
 
 import typer
@@ -24,8 +24,11 @@ from coalmine.cli.pairs import split_header, split_pairs
 from coalmine.cli.shell import Shell, reads
 from coalmine.cli.text import clean
 from coalmine.errors import CoalmineError, NotFoundError, nearest
+from coalmine.routing.values import is_json
 
 _TIMEOUT_SECONDS = 60.0
+_JSON = "application/json"
+_FORM = "application/x-www-form-urlencoded"
 
 
 class Via(StrEnum):
@@ -61,8 +64,8 @@ def _call(
     else:
         url, method, more = _through_proxy(shell, described, parameters)
     headers += more
-    if content is not None:
-        headers.append(("content-type", "application/json"))
+    if content is not None and not any(name.lower() == "content-type" for name, _ in headers):
+        headers.append(("content-type", content_type_of(described)))
     if shell.output is Output.curl:
         output.write(_curl(method, url, headers, content))
         return
@@ -87,10 +90,31 @@ def split_values(
             code="invalid_parameter",
             hint=f"did you mean {close}?" if close else known,
         )
+    return parameters, _write_body(function, fields)
+
+
+def content_type_of(function: Mapping[str, Any]) -> str:
+    """What the body is sent as: JSON where the function takes it, else a form, else what it takes first."""
+    types: Sequence[str] = (function.get("request_body") or {}).get("content_types") or (_JSON,)
+    json_types = [one for one in types if is_json(one)]
+    if json_types:
+        return _JSON if _JSON in json_types else json_types[0]
+    return _FORM if _FORM in types else types[0]
+
+
+def _write_body(function: Mapping[str, Any], fields: Mapping[str, str]) -> str:
+    content_type = content_type_of(function)
+    if content_type == _FORM:
+        return urlencode(fields)
+    if not is_json(content_type):
+        raise CoalmineError(
+            f"{function['name']} takes {content_type}, which cannot be made of fields",
+            code="unsupported_media_type",
+            hint="give the body with --data and its type with -H 'content-type: ...', or look at -o curl",
+        )
     schema = function["request_body"].get("schema")
     properties = schema.get("properties") if isinstance(schema, dict) else None
-    body = {name: _typed(value, (properties or {}).get(name)) for name, value in fields.items()}
-    return parameters, json.dumps(body)
+    return json.dumps({name: _typed(value, (properties or {}).get(name)) for name, value in fields.items()})
 
 
 def _placeholders(path: str) -> list[str]:
@@ -125,55 +149,115 @@ def _direct(shell: Shell, function: Mapping[str, Any], parameters: Mapping[str, 
         raise CoalmineError(prepared.detail, code=prepared.code, hint="give it as NAME=VALUE")
     assert prepared is not None  # it asks for a body only where a head announces one
     upstream = shell.fetch(f"/upstreams/{segment(function['upstream'])}").value
-    return f"{upstream['endpoints'][0]}{prepared.target}", prepared.method, list(prepared.headers)
+    return (
+        f"{upstream['endpoints'][0]}{prepared.target}",
+        prepared.method,
+        [(name, _readable(value)) for name, value in prepared.headers],
+    )
 
 
 def _through_proxy(
     shell: Shell, function: Mapping[str, Any], parameters: Mapping[str, str]
 ) -> tuple[str, str, Headers]:
+    written = write_parameters(function, parameters)
     routes = shell.fetch_all("/routes", {"upstream": function["upstream"], "function": function["name"]})
     for route in routes:
-        path = client_path(route["match"], function, parameters)
-        if path is not None:
-            return _by_route(shell, route, function, parameters, path)
+        path = client_path(route["match"], function, written.path)
+        conditions = [find_conditions(route["match"].get(place) or ()) for place in ("headers", "query")]
+        if path is not None and None not in conditions:
+            headers, query = (condition or [] for condition in conditions)
+            pairs = "&".join([*([urlencode(query)] if query else []), *written.query])
+            base, host = _find_base(shell, route)
+            target = f"{base}{path}{'?' + pairs if pairs else ''}"
+            return target, _method(route["match"], function), headers + written.headers + host
     raise NotFoundError(
         f"no route of which a request could be made calls {function['upstream']}/{function['name']}",
         hint="coalmine call --via direct ...   or coalmine add route",
     )
 
 
-def _by_route(
-    shell: Shell, route: Mapping[str, Any], function: Mapping[str, Any], parameters: Mapping[str, str], path: str
-) -> tuple[str, str, Headers]:
-    match = route["match"]
-    service = shell.fetch(f"/virtual-services/{segment(route['virtual_service'])}").value
+def _find_base(shell: Shell, route: Mapping[str, Any]) -> tuple[str, Headers]:
+    domains = shell.fetch(f"/virtual-services/{segment(route['virtual_service'])}").value["domains"]
     base = shell.fetch("/proxy").value["url"].rstrip("/")
-    headers = [(entry["name"], entry["exact"]) for entry in match.get("headers") or () if entry.get("exact")]
-    query = [(entry["name"], entry["exact"]) for entry in match.get("query") or () if entry.get("exact")]
-    places = {parameter["name"]: parameter["in"] for parameter in function["parameters"]}
-    query += [(name, value) for name, value in parameters.items() if places.get(name) == "query"]
-    headers += [(name, value) for name, value in parameters.items() if places.get(name) == "header"]
-    domain = service["domains"][0]
-    if "*" not in domain:
-        headers.append(("host", domain))
+    return base, [] if "*" in domains else [("host", domains[0].replace("*", "www"))]
+
+
+def _method(match: Mapping[str, Any], function: Mapping[str, Any]) -> str:
     methods = match.get("methods") or [function["method"]]
-    method = function["method"] if function["method"] in methods else methods[0]
-    return f"{base}{path}{'?' + urlencode(query) if query else ''}", method, headers
+    return str(function["method"] if function["method"] in methods else methods[0])
 
 
-def client_path(match: Mapping[str, Any], function: Mapping[str, Any], parameters: Mapping[str, str]) -> str | None:
-    """The path that a client asks for; None where the route's path cannot be made up (a pattern)."""
+def find_conditions(entries: Sequence[Mapping[str, Any]]) -> Headers | None:
+    """What a request carries to meet the conditions; None where that cannot be made up (a pattern)."""
+    found: Headers = []
+    for entry in entries:
+        inverted, present = bool(entry.get("invert")), entry.get("present")
+        if present is not None:
+            found += [(entry["name"], "1")] if present != inverted else []
+        elif inverted:
+            continue  # what is absent fits
+        elif entry.get("exact") is not None:
+            found.append((entry["name"], entry["exact"]))
+        else:
+            return None
+    return found
+
+
+class Written(NamedTuple):
+    """Parameters as the function wants them, which is how the gateway passes them on untouched."""
+
+    path: dict[str, str]  # encoded, by name
+    query: list[str]  # encoded pairs
+    headers: Headers
+
+
+def write_parameters(function: Mapping[str, Any], parameters: Mapping[str, str]) -> Written:
+    """In the style that the document says, lists given with commas; raises CoalmineError."""
+    from coalmine.model import Function
+    from coalmine.routing import styles
+    from coalmine.routing.plan import make_call_plan
+    from coalmine.routing.values import Unsendable
+
+    written = Written({name: quote(value, safe="") for name, value in parameters.items()}, [], [])
+    cookies: list[str] = []
+    for one in make_call_plan(Function.model_validate(function)).parameters:
+        value = styles.read_delimited(one, parameters[one.name], str) if one.name in parameters else None
+        if value is None:
+            continue
+        try:
+            match one.place:
+                case "path":
+                    written.path[one.name] = styles.write_path(one, value)
+                case "query":
+                    written.query.append(styles.write_query(one, value))
+                case "header":
+                    written.headers.append((one.name, _readable(styles.write_header(one, value))))
+                case "cookie":
+                    cookies.append(styles.write_cookie(one, value))
+        except Unsendable as error:
+            raise CoalmineError(f"{one.place} parameter {one.name}: {error}", code="invalid_parameter") from None
+    if cookies:
+        written.headers.append(("cookie", "; ".join(cookies)))
+    return written
+
+
+def _readable(value: str) -> str:
+    """A header value that has one character per octet, as text: that is what a curl line and a terminal take."""
+    return value.encode("latin-1").decode("utf-8", "surrogateescape")
+
+
+def client_path(match: Mapping[str, Any], function: Mapping[str, Any], values: Mapping[str, str]) -> str | None:
+    """The path that a client asks for, of encoded values; None where it cannot be made up (a pattern)."""
     path = match.get("path") or {"prefix": "/"}
-    names = _placeholders(function["path"])
-    values = [quote(parameters[name], safe="") for name in names if name in parameters]
     if path.get("exact"):
         return str(path["exact"])
     if path.get("prefix"):
-        return "/".join([path["prefix"].rstrip("/"), *values]) or "/"
+        given = [values[name] for name in _placeholders(function["path"]) if name in values]
+        return "/".join([path["prefix"].rstrip("/"), *given]) or "/"
     if path.get("template"):
         text = str(path["template"])
-        for name, value in parameters.items():
-            text = text.replace(f"{{{name}}}", quote(value, safe=""))
+        for name, value in values.items():
+            text = text.replace(f"{{{name}}}", value)
         return None if "{" in text else text
     return None
 
@@ -192,7 +276,7 @@ def _send(method: str, url: str, headers: Sequence[tuple[str, str]], content: st
         response = httpx.request(
             method,
             url,
-            headers=list(headers),
+            headers=[(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in headers],
             content=content,
             timeout=_TIMEOUT_SECONDS,
             trust_env=False,

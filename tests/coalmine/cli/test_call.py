@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from coalmine.cli.call import client_path, split_values
+from coalmine.cli.call import client_path, content_type_of, find_conditions, split_values
 from coalmine.errors import CoalmineError
 from coalmine.model import Parameter, RequestBody, Route, Upstream, VirtualService
 from tests.admin_api.support import make_function
@@ -140,7 +140,7 @@ def test_no_route_calls_it(caller: Cli) -> None:
 
 PATHS: dict[str, tuple[dict[str, str], dict[str, str], str | None]] = {
     "an exact path": ({"exact": "/a"}, {"id": "1"}, "/a"),
-    "a prefix and what follows": ({"prefix": "/a/"}, {"id": "x/y"}, "/a/x%2Fy"),
+    "a prefix and what follows": ({"prefix": "/a/"}, {"id": "x%2Fy"}, "/a/x%2Fy"),
     "a prefix alone": ({"prefix": "/"}, {}, "/"),
     "a template": ({"template": "/a/{id}.json"}, {"id": "1"}, "/a/1.json"),
     "a template with a hole": ({"template": "/a/{other}"}, {"id": "1"}, None),
@@ -161,15 +161,15 @@ def test_a_body_without_a_schema_takes_json_as_json() -> None:
 
 
 VIA_PROXY = {
-    "a prefix": ({"path": {"prefix": "/cat"}}, "/cat/7?tags=a%2Cb"),
-    "a template": ({"path": {"template": "/c/{id}"}}, "/c/7?tags=a%2Cb"),
+    "a prefix": ({"path": {"prefix": "/cat"}}, "/cat/7?tags=a&tags=b"),
+    "a template": ({"path": {"template": "/c/{id}"}}, "/c/7?tags=a&tags=b"),
     "conditions": (
         {
             "path": {"prefix": "/cat"},
             "headers": [{"name": "x-canary", "exact": "true"}],
             "query": [{"name": "v", "exact": "2"}],
         },
-        "/cat/7?v=2&tags=a%2Cb' -H 'x-canary: true",
+        "/cat/7?v=2&tags=a&tags=b' -H 'x-canary: true",
     ),
 }
 
@@ -183,6 +183,97 @@ def test_the_request_that_a_client_would_send(caller: Cli, match: dict[str, Any]
         writer.put_route(Route.model_validate({**definition, "destinations": [destination]}))
     printed = caller("call find id=7 tags=a,b -o curl").out
     assert printed == f"curl -sS 'http://127.0.0.1:8080{asked}' -H 'host: zoo.example.com'\n"
+
+
+FULL = make_function(
+    "echo",
+    "full",
+    "/full/{id}",
+    parameters=(
+        Parameter(name="id", place="path", required=True, style="matrix", explode=True, schema_={"type": "array"}),
+        Parameter(name="x", place="header", style="simple"),
+        Parameter(name="c", place="cookie"),
+        Parameter(name="d", place="cookie"),
+        Parameter(name="p", place="query", style="pipeDelimited", explode=False, schema_={"type": "array"}),
+    ),
+)
+
+
+def put_route(caller: Cli, function: str, match: dict[str, Any] | None = None) -> None:
+    with caller.api.catalog.write() as writer:
+        definition = {"name": "one", "match": match or {"path": {"prefix": "/p"}}}
+        writer.put_route(
+            Route.model_validate({**definition, "destinations": [{"upstream": "echo", "function": function}]})
+        )
+        writer.put_virtual_service(VirtualService(name="default"))
+
+
+def test_every_parameter_goes_through_the_proxy_as_the_function_wants_it(caller: Cli) -> None:
+    caller.api.discover("echo", FULL)
+    put_route(caller, "full")
+    printed = caller(["call", "full", "id=a,b", "x=é", "c=1 2", "d=3", "p=a,b&c", "-o", "curl"]).out
+    assert printed == (
+        "curl -sS 'http://127.0.0.1:8080/p/;id=a;id=b?p=a%7Cb%26c' -H 'x: é' -H 'cookie: c=1%202; d=3'\n"
+    )
+
+
+def test_a_value_that_cannot_stand_in_a_header(caller: Cli) -> None:
+    caller.api.discover("echo", FULL)
+    put_route(caller, "full")
+    assert "header parameter x" in caller(["call", "full", "id=1", "x=a\nb"], code=1).err
+
+
+def takes(*content_types: str) -> dict[str, Any]:
+    return {"name": "f", "path": "/", "parameters": [], "request_body": {"content_types": content_types}}
+
+
+BODIES = {
+    "JSON first": (takes("text/plain", "application/json"), "application/json", '{"a": 1, "b": "x y"}'),
+    "a kind of JSON": (takes("application/merge-patch+json"), "application/merge-patch+json", '{"a": 1, "b": "x y"}'),
+    "a form": (takes("application/x-www-form-urlencoded"), "application/x-www-form-urlencoded", "a=1&b=x+y"),
+}
+
+
+@pytest.mark.parametrize(("function", "content_type", "body"), BODIES.values(), ids=BODIES)
+def test_fields_become_the_body_that_the_function_takes(function: dict[str, Any], content_type: str, body: str) -> None:
+    assert content_type_of(function) == content_type
+    assert split_values(function, {"a": "1", "b": "x y"}, None) == ({}, body)
+
+
+def test_fields_of_what_is_neither_json_nor_a_form(caller: Cli) -> None:
+    with pytest.raises(CoalmineError, match="takes multipart/form-data, which cannot be made of fields"):
+        split_values(takes("multipart/form-data"), {"a": "1"}, None)
+    assert content_type_of(takes("multipart/form-data")) == "multipart/form-data"
+
+
+def test_a_content_type_that_is_given_is_the_only_one(caller: Cli) -> None:
+    printed = caller(["call", "add", "--data", "<a/>", "-H", "Content-Type: text/xml", "--via", "direct", "-o", "curl"])
+    assert printed.out.lower().count("content-type") == 1
+
+
+CONDITIONS: dict[str, tuple[list[dict[str, Any]], list[tuple[str, str]] | None]] = {
+    "none": ([], []),
+    "exact": ([{"name": "a", "exact": "1"}], [("a", "1")]),
+    "an empty exact value": ([{"name": "a", "exact": ""}], [("a", "")]),
+    "anything but": ([{"name": "a", "exact": "1", "invert": True}], []),
+    "anything but a pattern": ([{"name": "a", "regex": "1", "invert": True}], []),
+    "present": ([{"name": "a", "present": True}], [("a", "1")]),
+    "absent": ([{"name": "a", "present": False}], []),
+    "not absent": ([{"name": "a", "present": False, "invert": True}], [("a", "1")]),
+    "a pattern": ([{"name": "a", "exact": "1"}, {"name": "b", "regex": "1+"}], None),
+}
+
+
+@pytest.mark.parametrize(("entries", "expected"), CONDITIONS.values(), ids=CONDITIONS)
+def test_what_a_request_carries_to_meet_conditions(
+    entries: list[dict[str, Any]], expected: list[tuple[str, str]] | None
+) -> None:
+    assert find_conditions(entries) == expected
+
+
+def test_a_route_with_a_pattern_is_passed_over(caller: Cli) -> None:
+    put_route(caller, "broken", {"headers": [{"name": "a", "regex": "1+"}]})
+    assert "no route of which a request could be made" in caller("call broken", code=1).err
 
 
 def test_the_proxys_url_stands_alone_on_a_line(cli: Cli) -> None:
