@@ -9,13 +9,15 @@ How it works, from the outside in::
     pages         URLs that Swagger UI, Redoc, Scalar, indexes and Link headers mention
     probe       one GET: deadline, byte limit, no foreign redirect, to an address that was checked
     addresses     which addresses are refused; inflate: gzip with a bound
-    parsing     asks the parsing process (parser), which the kernel limits and we may end
+    parsing     asks the parsing process (parser), which the kernel limits and we may end (process, child)
     document      is it an API document, and of which version?
     operations    document -> operations found, with parameters, bodies, servers, references, schemas
     save        reconciles with the catalog and writes the difference
     naming        one stable name for each operation
     reconcile     (known, named, now) -> added, changed, removed, returned, unchanged
+    pins          routes that keep a function as it was when the new definition breaks their callers
     report        what people see when they ask why there are no functions
+    advice      afterwards: where a document breaks its specification (validator, a process of its own; validation)
 
 Rules. A document is hostile until read: bounded in bytes, time, depth and number, parsed in another process.
 Nothing that a document names is ever fetched, and no host it names is ever called: requests go to the registered

@@ -1,28 +1,22 @@
 """The parsing process: bytes in, functions out, and nothing of it can hurt the process that asked.
 
-``python -m discovery.parser`` reads jobs from standard input and writes answers to standard output, both as frames
-(4 bytes of length, big end first, then the text). A job is one line of JSON (``Job``) followed by the document.
-Limits on memory and processor time are set on the process itself; the kernel ends it when it goes beyond them,
-and the asking side (``discovery.parsing``) starts another one.
+``python -m discovery.parser`` answers jobs: one line of JSON (``Job``) followed by the document. The asking side is
+``discovery.parsing``.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
-import resource
-import struct
-import sys
-from typing import BinaryIO, Literal
+from typing import Literal
 
 from pydantic import BaseModel
 
-from coalmine.errors import MalformedError, Problem
+from coalmine.errors import MalformedError
 from coalmine.reading import Limits, TooComplexError, read_text
-from discovery.document import Document, check_document, looks_like_markup
+from discovery.child import serve
+from discovery.document import check_document, looks_like_markup
 from discovery.found import NotADocumentError, Reading, TooManyError
 from discovery.operations import read_document
-from discovery.validation import find_violations
 
 # Mapped memory of the process. The worst 16 MB of JSON (empty objects) need about 500 MB, real ones 150 MB.
 MEMORY_BYTES = 768 * 1024 * 1024
@@ -30,8 +24,6 @@ MEMORY_BYTES = 768 * 1024 * 1024
 CPU_SECONDS = 8
 # The answer has the functions and the components; beyond this the asking side would suffer for it.
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
-
-LENGTH = struct.Struct(">I")
 
 Verdict = Literal["taken", "html", "not_a_document", "unreadable", "too_complex"]
 
@@ -56,36 +48,13 @@ def parse(data: bytes, job: Job) -> Answer:
     try:
         value = read_text(data, limits=Limits(max_bytes=job.max_bytes))
         document = check_document(value)
-        return Answer(verdict="taken", reading=_advise(read_document(document, job.url), document))
+        return Answer(verdict="taken", reading=read_document(document, job.url))
     except (TooComplexError, TooManyError, RecursionError, MemoryError) as error:
         return Answer(verdict="too_complex", detail=str(error) or "reading it took too much memory")
     except MalformedError as error:
         return Answer(verdict="unreadable", detail=error.detail[:500])
     except NotADocumentError as error:
         return Answer(verdict="not_a_document", detail=str(error)[:500])
-
-
-def _advise(reading: Reading, document: Document) -> Reading:
-    """The reading, with what the specification's schema says about the document."""
-    known = {problem.where for problem in reading.problems}
-    advice = [
-        Problem("document_invalid", f"#{pointer}"[:500], detail, "warning")
-        for pointer, detail in find_violations(document)
-        if f"#{pointer}" not in known
-    ]
-    return reading.model_copy(update={"problems": (*reading.problems, *advice)})
-
-
-def _limit_cpu() -> None:
-    """Processor time counts from the start of the process, so the limit moves on with every job."""
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    resource.setrlimit(resource.RLIMIT_CPU, (int(usage.ru_utime + usage.ru_stime) + CPU_SECONDS, hard))
-
-
-def read_frame(stream: BinaryIO) -> bytes | None:
-    head = stream.read(LENGTH.size)
-    return stream.read(LENGTH.unpack(head)[0]) if len(head) == LENGTH.size else None
 
 
 def _answer(frame: bytes) -> bytes:
@@ -106,15 +75,7 @@ def _answer(frame: bytes) -> bytes:
 
 
 def main() -> None:
-    with contextlib.suppress(ValueError, OSError):  # macOS knows the limit and refuses to set it
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    while (frame := read_frame(sys.stdin.buffer)) is not None:
-        _limit_cpu()
-        text = _answer(frame)
-        del frame
-        sys.stdout.buffer.write(LENGTH.pack(len(text)) + text)
-        sys.stdout.buffer.flush()
+    serve(_answer, memory_bytes=MEMORY_BYTES, cpu_seconds=CPU_SECONDS)
 
 
 if __name__ == "__main__":

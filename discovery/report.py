@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from coalmine.errors import Problem
-from coalmine.model import Attempt, DiscoveryState, ProbeReport
+from coalmine.model import Attempt, DiscoveryState, Document, ProbeReport
 from discovery.naming import Named
 from discovery.search import Taken
 
@@ -33,8 +33,10 @@ def describe_failure(attempts: Sequence[Attempt]) -> str:
     return f"none of the {len(attempts)} URLs that were tried gave an API document"
 
 
-def problems_of(upstream: str, taken: Iterable[Taken], named: Iterable[Named]) -> tuple[Problem, ...]:
-    """What the documents' readers found, and the functions that could not have the name they wanted."""
+def problems_of(
+    upstream: str, taken: Iterable[Taken], named: Iterable[Named], documents: Iterable[Document]
+) -> tuple[Problem, ...]:
+    """What the documents' readers found, the functions that could not have the name they wanted, and the advice."""
     found = [
         Problem(problem.code, f"upstreams/{upstream}{problem.where}", problem.detail, problem.severity)
         for document in taken
@@ -50,11 +52,24 @@ def problems_of(upstream: str, taken: Iterable[Taken], named: Iterable[Named]) -
         for each in named
         if each.name != each.wanted
     ]
-    problems = (*found, *renamed)
-    if len(problems) <= _MAX_PROBLEMS:
-        return problems
-    left_out = f"and {len(problems) - _MAX_PROBLEMS} more problems"
-    return (*problems[:_MAX_PROBLEMS], Problem("document_invalid", f"upstreams/{upstream}", left_out, "warning"))
+    return bound_problems(upstream, [*found, *renamed, *problems_of_findings(upstream, documents)])
+
+
+def problems_of_findings(upstream: str, documents: Iterable[Document]) -> list[Problem]:
+    return [
+        Problem("document_invalid", f"upstreams/{upstream}#{finding.pointer}"[:500], finding.detail, "warning")
+        for document in documents
+        for finding in document.findings or ()
+    ]
+
+
+def bound_problems(upstream: str, problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Each once, and no more than anybody reads."""
+    listed = list(dict.fromkeys(problems))
+    if len(listed) <= _MAX_PROBLEMS:
+        return tuple(listed)
+    left_out = f"and {len(listed) - _MAX_PROBLEMS} more problems"
+    return (*listed[:_MAX_PROBLEMS], Problem("document_invalid", f"upstreams/{upstream}", left_out, "warning"))
 
 
 def same_news(one: ProbeReport | None, other: ProbeReport) -> bool:

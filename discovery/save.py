@@ -11,20 +11,29 @@ from datetime import datetime
 
 from coalmine.catalog import Catalog
 from coalmine.model import Document, Function, ProbeReport
+from discovery.advice import ContentFindings
 from discovery.found import Found
 from discovery.naming import Identity, Named, identity, name_functions
 from discovery.pins import Pinning, Published
 from discovery.reconcile import Changes, known_names, reconcile
-from discovery.report import describe_failure, problems_of, same_news, state_of_failure
+from discovery.report import (
+    bound_problems,
+    describe_failure,
+    problems_of,
+    problems_of_findings,
+    same_news,
+    state_of_failure,
+)
 from discovery.search import Outcome, Source, Taken
 
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """``matters``: somebody who serves by the catalog should look again."""
+    """``matters``: somebody who serves by the catalog should look again; ``unchecked``: documents need advice."""
 
     report: ProbeReport
     matters: bool
+    unchecked: bool = False
 
 
 def load_sources(catalog: Catalog, upstream: str) -> tuple[Source, ...]:
@@ -55,11 +64,11 @@ def save(
     changes = Changes()
     if outcome.taken:
         changes = reconcile(upstream, known.functions, named, started, complete=not outcome.incomplete)
-    report = _report(upstream, outcome, previous, started, seconds, known.functions, named)
     documents = _documents(upstream, outcome, known.documents, started)
+    report = _report(upstream, outcome, previous, started, seconds, known.functions, named, documents)
     fresh = bool(documents) and (_hashes(documents) != _hashes(known.documents) or kept is None)
     if not (changes.matter or fresh or not same_news(previous, report)):
-        return Saved(report, matters=False)
+        return Saved(report, matters=False, unchecked=_are_unchecked(documents))
     pinning = Pinning(known, Published(changes.all, documents), started)
     planned = pinning.find(uses, pins)
     with catalog.write() as writer:
@@ -72,7 +81,33 @@ def save(
             texts = {taken.source.url: taken.body for taken in outcome.taken}
             writer.keep_documents(upstream, documents, changes.present, texts)
     was_known = previous is not None and previous.last_success_at is not None
-    return Saved(report, changes.matter or fresh or (report.last_success_at is not None and not was_known))
+    matters = changes.matter or fresh or (report.last_success_at is not None and not was_known)
+    return Saved(report, matters, _are_unchecked(documents))
+
+
+def save_findings(catalog: Catalog, upstream: str, found: ContentFindings) -> ProbeReport | None:
+    """Add what was found in documents, by content, to them and to the report; the report, None where there is none."""
+    with catalog.write() as writer:
+        report = writer.find_report(upstream)
+        known = writer.documents_of(upstream)
+        if report is None:
+            return None
+        documents = [_with_findings(one, found) for one in known]
+        news = [one for old, one in zip(known, documents, strict=True) if old != one]
+        told = bound_problems(upstream, [*report.problems, *problems_of_findings(upstream, news)])
+        report = report.model_copy(update={"problems": told})
+        writer.save_discovery(upstream, functions=(), report=report, documents=documents)
+        return report
+
+
+def _with_findings(document: Document, found: ContentFindings) -> Document:
+    if document.findings is not None or document.content_hash not in found:
+        return document
+    return document.model_copy(update={"findings": found[document.content_hash]})
+
+
+def _are_unchecked(documents: Iterable[Document]) -> bool:
+    return any(each.findings is None for each in documents)
 
 
 def _hashes(documents: Iterable[Document]) -> dict[str, str]:
@@ -81,7 +116,8 @@ def _hashes(documents: Iterable[Document]) -> dict[str, str]:
 
 def _documents(upstream: str, outcome: Outcome, known: Iterable[Document], started: datetime) -> list[Document]:
     """Those that were read; where others could not be read, these stay as they were. None where none was read."""
-    documents = [_document(upstream, taken, started) for taken in outcome.taken]
+    checked = {each.content_hash: each.findings for each in known if each.findings is not None}
+    documents = [_with_findings(_document(upstream, taken, started), checked) for taken in outcome.taken]
     if documents and outcome.incomplete:
         urls = {each.url for each in documents}
         documents += [each for each in known if each.url not in urls]
@@ -105,6 +141,7 @@ def _report(
     seconds: float,
     known: Sequence[Function],
     named: list[Named],
+    documents: list[Document],
 ) -> ProbeReport:
     active = sum(function.state == "active" for function in known)
     base = previous or ProbeReport(upstream=upstream, state="pending")
@@ -122,7 +159,7 @@ def _report(
             "document_url": first.source.url,
             "document_version": first.reading.version,
             "functions": len(named),
-            "problems": problems_of(upstream, outcome.taken, named),
+            "problems": problems_of(upstream, outcome.taken, named, documents),
             "last_success_at": started,
         }
     elif outcome.unchanged:

@@ -24,10 +24,11 @@ from urllib.parse import urlsplit
 
 from coalmine.catalog import Catalog
 from coalmine.model import ProbeReport, Upstream
+from discovery.advice import Advisor, ContentFindings
 from discovery.options import ProbeOptions
 from discovery.parsing import Parser
 from discovery.probe import Fetcher
-from discovery.save import load_sources, read_report, save
+from discovery.save import load_sources, read_report, save, save_findings
 from discovery.schedule import next_delay
 from discovery.search import Outcome, Search, Source
 
@@ -84,6 +85,7 @@ class DiscoveryWorker:
         self._per_host: defaultdict[str, asyncio.Semaphore] = defaultdict(
             lambda: asyncio.Semaphore(self._options.max_per_host)
         )
+        self._advisor = Advisor(catalog, self._threads, self._take_findings)
         self._publishing = asyncio.Lock()
         self._to_publish = self._published = 0
 
@@ -121,6 +123,7 @@ class DiscoveryWorker:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._advisor.close()
         made, self._made = self._made, None
         if made is not None:
             await made[1].close()
@@ -217,7 +220,16 @@ class DiscoveryWorker:
         self._plan(watch, saved.report.state)
         if saved.matters:
             await self._publish()
+        if saved.unchecked:
+            self._advisor.look_at(watch.upstream.name)
         return saved.report
+
+    async def _take_findings(self, upstream: str, found: ContentFindings) -> None:
+        watch = self._watches.get(upstream)
+        async with watch.turn if watch else asyncio.Lock():
+            report = await self._in_thread(save_findings, self._catalog, upstream, found)
+            if watch is not None and report is not None:
+                watch.report = report
 
     def _plan(self, watch: _Watch, state: Any) -> None:
         delay = next_delay(watch.upstream.discovery.interval_seconds, state, watch.failures, self._jitter())

@@ -10,6 +10,7 @@ from coalmine.model.discovery import (
     Document,
     DocumentContent,
     DocumentRevision,
+    Finding,
     KeptDocument,
     ProbeReport,
 )
@@ -68,6 +69,7 @@ __all__ = [
     "DocumentContent",
     "DocumentRevision",
     "FaultInjection",
+    "Finding",
     "Function",
     "FunctionState",
     "HeaderEdits",

@@ -63,6 +63,13 @@ class ProbeReport(Definition):
     detail: str = ""
 
 
+class Finding(Definition):
+    """Where a document does not follow its specification; ``pointer`` is a JSON pointer (RFC 6901) into it."""
+
+    pointer: str = ""
+    detail: str
+
+
 class Document(Definition):
     """A document as it was read: the parts that functions refer to, and what identifies it."""
 
@@ -76,6 +83,7 @@ class Document(Definition):
     etag: str | None = None
     last_modified: str | None = None
     found_through: str | None = Field(None, description="the list of documents that named this one")
+    findings: tuple[Finding, ...] | None = Field(None, description="None: nobody has looked yet")
     components: dict[str, Any] = Field(
         default_factory=dict, description="components, or definitions/parameters/responses of Swagger 2.0"
     )

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 import discovery
 from discovery import options, parser, worker
+from discovery.child import LENGTH, read_frame
 from discovery.found import Found
-from discovery.parser import LENGTH, Answer, Job, parse, read_frame
+from discovery.parser import Answer, Job, parse
 from tests.discovery.hostile import READ, REFUSED, Read, Refused
 from tests.discovery.services import Page, petstore
 

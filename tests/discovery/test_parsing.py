@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from discovery import parsing
+from discovery import parsing, process
 from discovery.parser import Answer
 from discovery.parsing import Parser
 from tests.discovery.services import petstore
@@ -151,4 +151,4 @@ def test_a_refusal_is_remembered_by_content() -> None:
 
 def test_no_token_of_ours_reaches_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COALMINE_ADMIN_TOKEN", "secret")
-    assert "secret" not in parsing._environment().values()
+    assert "secret" not in process.environment().values()
