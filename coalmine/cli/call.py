@@ -110,7 +110,7 @@ def _write_body(function: Mapping[str, Any], fields: Mapping[str, str]) -> str:
         raise CoalmineError(
             f"{function['name']} takes {content_type}, which cannot be made of fields",
             code="unsupported_media_type",
-            hint="give the body with --data and its type with -H 'content-type: ...', or look at -o curl",
+            hint="give the whole body with --data, and its type with -H 'content-type: ...'",
         )
     schema = function["request_body"].get("schema")
     properties = schema.get("properties") if isinstance(schema, dict) else None

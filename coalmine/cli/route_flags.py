@@ -78,6 +78,19 @@ _ACTION = (
     Flag("sticky_cookie", str, ("--sticky-cookie",), "keep a user on one destination by this cookie", "NAME"),
     Flag("sticky_header", str, ("--sticky-header",), "... by this request header", "NAME"),
     Flag("sticky_source", bool, ("--sticky-source",), "... by the client's address"),
+    Flag(
+        "validate",
+        bool | None,  # three states: an edit can take it off
+        ("--validate/--no-validate",),
+        "check parameters and JSON bodies against the function's document",
+    ),
+    Flag(
+        "rate_limit",
+        str,
+        ("--rate-limit",),
+        "as 10/1s, 100/60s:header=x-api-key or 5/1s:source: so many requests in so many seconds",
+        "N/SECONDS[:header=NAME|:source]",
+    ),
     Flag("priority", int, ("--priority",), "asked before all routes of lower priority", "N"),
 )
 _IGNORED = (
@@ -200,14 +213,36 @@ _SETTINGS: tuple[_Setting, ...] = (
     ("timeout", "timeout_seconds", float),
     ("retries", "retries", lambda value: {"attempts": value}),
     ("priority", "priority", int),
+    ("validate", "validate", bool),
+    ("rate_limit", "rate_limit", lambda value: _rate_limit(value)),
     ("sticky_cookie", "sticky", lambda value: {"cookie": {"name": value}}),
     ("sticky_header", "sticky", lambda value: {"header": value}),
     ("sticky_source", "sticky", lambda value: {"source_address": True}),
 )
 
 
+# 10/1s, 100/0.5s, 100/60s:header=x-api-key, 5/s:source
+_RATE = re.compile(r"([0-9]{1,7})/([0-9]*\.?[0-9]+)?s(?::(?:header=(?P<header>.+)|(?P<source>source)))?", re.ASCII)
+
+
+def _rate_limit(text: str) -> Route:
+    found = _RATE.fullmatch(text)
+    if found is None:
+        detail = f"{text!r} should be like 10/1s, 100/60s:header=x-api-key or 5/1s:source"
+        raise typer.BadParameter(detail, param_hint="--rate-limit")
+    limit: Route = {"requests": int(found[1]), "per_seconds": float(found[2] or 1)}
+    if found["header"]:
+        limit["by"] = {"header": found["header"]}
+    if found["source"]:
+        limit["by"] = {"source_address": True}
+    return limit
+
+
 def _settings(flags: Flags) -> list[tuple[str, Any]]:
-    found = [(key, make(flags[name])) for name, key, make in _SETTINGS if flags.get(name) not in (None, False)]
+    absent = {flag.name: False for flag in FLAGS if flag.kind is bool}
+    found = [
+        (key, make(flags[name])) for name, key, make in _SETTINGS if flags.get(name) not in (None, absent.get(name))
+    ]
     if sum(key == "sticky" for key, _ in found) > 1:
         raise typer.BadParameter("give one of --sticky-cookie, --sticky-header, --sticky-source", param_hint="--sticky")
     return found

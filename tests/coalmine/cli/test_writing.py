@@ -73,6 +73,29 @@ def test_what_is_not_named_stays_as_it_was(zoo: Cli) -> None:
     assert after["destinations"] == before["destinations"]
 
 
+RATES: dict[str, tuple[str, dict[str, Any]]] = {
+    "of all": ("10/1s", {"requests": 10, "per_seconds": 1.0}),
+    "in a second": ("5/s", {"requests": 5, "per_seconds": 1.0}),
+    "by a header": ("100/0.5s:header=x-key", {"requests": 100, "per_seconds": 0.5, "by": {"header": "x-key"}}),
+    "by the address": ("1/60s:source", {"requests": 1, "per_seconds": 60.0, "by": {"source_address": True}}),
+}
+
+
+@pytest.mark.parametrize(("text", "limit"), RATES.values(), ids=RATES)
+def test_a_rate_limit_in_one_word(zoo: Cli, text: str, limit: dict[str, Any]) -> None:
+    zoo(f"edit route find-pets --rate-limit {text}")
+    assert route(zoo, "find-pets")["rate_limit"] == limit
+
+
+def test_a_route_that_checks_calls_and_does_not_any_more(zoo: Cli) -> None:
+    zoo(f"add route --name coalmine --route-name v -p /v -u {V1} -f findPets --validate")
+    assert route(zoo, "v")["validate"] is True
+    zoo("edit route v --timeout 3")
+    assert route(zoo, "v")["validate"] is True
+    zoo("edit route v --no-validate")
+    assert route(zoo, "v")["validate"] is False
+
+
 def test_an_edit_without_a_change_takes_a_function_that_changed(zoo: Cli) -> None:
     old = petstore_functions(V1)[0].model_copy(update={"path": "/old"})
     pin = Pin(route="find-pets", upstream=V1, function="findPets", definition=old, reasons=("it broke",), since=NOW)
@@ -97,6 +120,8 @@ USAGE = {
     "a function of nobody": ("add route -p /a -f x", "say which upstream"),
     "no equals sign": ("add route -p /a -u x --header-regex y", "should be name=value"),
     "no number": ("add route -p /a --dest x=y", "is not a whole number"),
+    "a rate that is none": ("add route -p /a -u x --rate-limit 10", "should be like 10/1s"),
+    "a rate by what is none": ("add route -p /a -u x --rate-limit 10/1s:cookie=a", "should be like 10/1s"),
     "two kinds of stickiness": ("add route -p /a -u x --sticky-cookie a --sticky-header b", "give one of"),
     "braces that do not close": ("add route -p /a -u x -f f --rest-parameters :path=/a/{b", "do not close"),
     "a parameter twice": ("add route -p /a -u x -f f --rest-parameters a=1 --rest-parameters a=2", "stands twice"),
