@@ -17,6 +17,7 @@ from coalmine.errors import CODES
 from coalmine.model.faults import parse_definition
 from coalmine.model.route import check_field_value, check_token
 from coalmine.routing.explain import Explanation, GatewayReply, explain, make_head
+from coalmine.routing.source import TrustedProxies
 from coalmine.routing.table import RouteTable
 
 router = APIRouter(prefix="/api/v1", tags=["served"])
@@ -42,7 +43,7 @@ class MatchRequest(BaseModel):
     host: FieldValue = "localhost"
     path: str = Field("/", description="with its query")
     headers: list[tuple[Token, FieldValue]] = Field(default_factory=list, description="pairs of name and value")
-    source: Address = Field("127.0.0.1", description="the client's IP address")
+    source: Address = Field("127.0.0.1", description="the IP address that the connection comes from")
     body: str | None = Field(None, description="for functions that take a parameter from it")
 
 
@@ -54,8 +55,15 @@ class MatchRequest(BaseModel):
 )
 def match_request(request: Request, parts: HasParts, body: HasBody) -> Response:
     """Explain what would become of a request: the same tables and decisions that serve; nothing is sent."""
-    wanted = parse_definition(MatchRequest, body.parse_object())
+    wanted = find_client(parse_definition(MatchRequest, body.parse_object()), parts.settings.trusted_networks)
     return answer(request, _EXPLANATION.dump_python(explain_request(wanted, parts.table()), mode="json"))
+
+
+def find_client(wanted: MatchRequest, trusted_networks: tuple[str, ...]) -> MatchRequest:
+    """The request with the address that counts: of a trusted proxy it is what X-Forwarded-For says."""
+    forwarded_for = ",".join(value for name, value in wanted.headers if name.lower() == "x-forwarded-for")
+    source = TrustedProxies(trusted_networks).find_source(wanted.source, forwarded_for)
+    return wanted.model_copy(update={"source": source})
 
 
 def explain_request(wanted: MatchRequest, table: RouteTable) -> Explanation:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from coalmine.settings import Settings
 from tests.admin_api.support import V1, V2, Api, open_api
 from tests.support.case import Call, Case
 from tests.support.cases import CASES
@@ -110,3 +111,28 @@ def test_a_body_is_looked_at_where_it_is_given(petstore: Api) -> None:
     asked = {"method": "POST", "path": "/pet", "headers": [["content-type", "application/json"]], "body": '{"id": 7}'}
     (outcome,) = petstore.post(MATCH, asked).json()["destinations"]
     assert outcome["request"]["url"] == "http://127.0.0.1:9001/api/pets/7"
+
+
+@pytest.fixture(scope="module")
+def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    settings = Settings(admin="127.0.0.1:0", trusted_proxies="127.0.0.0/8")
+    with open_api(tmp_path_factory.mktemp("behind"), settings) as api:
+        inside = {"name": "inside", "match": {"source_cidrs": ["10.1.0.0/16"]}, "direct_response": {"status": 200}}
+        assert api.post("/api/v1/routes", inside).status_code == 201
+        yield api
+
+
+ADDRESSES = [
+    pytest.param("127.0.0.1", "10.1.2.3", "inside", id="a trusted proxy says who asks"),
+    pytest.param("127.0.0.1", "8.8.8.8, 10.1.2.3, 127.0.0.2", "inside", id="the rightmost that is no trusted proxy"),
+    pytest.param("127.0.0.1", "10.1.2.3, 8.8.8.8", None, id="what stands before it is hearsay"),
+    pytest.param("8.8.8.8", "10.1.2.3", None, id="others are not believed"),
+]
+
+
+@pytest.mark.parametrize(("source", "forwarded_for", "route"), ADDRESSES)
+def test_the_address_is_the_one_that_the_gateway_would_take(
+    behind: Api, source: str, forwarded_for: str, route: str | None
+) -> None:
+    asked = {"source": source, "headers": [["X-Forwarded-For", forwarded_for]]}
+    assert behind.post(MATCH, asked).json()["route"] == route
