@@ -19,6 +19,7 @@ from starlette.responses import Response
 
 from admin_api.pages import walk
 from admin_api.parts import HasParts, Parts
+from admin_api.representations import unread_state
 from coalmine import __version__
 from coalmine.errors import CatalogError
 from coalmine.feed.stats import LABELS
@@ -87,7 +88,7 @@ class GatewayCollector(Collector):
                 objects.add_metric([kind], len(reader.names(kind)))
             for upstream in walk(reader.list_upstreams):
                 report = reader.find_report(upstream.name)
-                found = report.state if report else "pending" if upstream.discovery.enabled else "disabled"
+                found = report.state if report else unread_state(upstream)
                 functions.add_metric([upstream.name], report.functions if report else 0)
                 for one in _STATES:
                     state.add_metric([upstream.name, one], one == found)

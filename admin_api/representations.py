@@ -70,16 +70,20 @@ def show(definition: Definition, status: Status, owned: Owned) -> dict[str, Any]
     return dump(definition) | {"status": status.model_dump(mode="json")}
 
 
+def unread_state(upstream: Upstream) -> DiscoveryState:
+    """Of an upstream that was never probed. That a setting or a label keeps it so is in its report."""
+    return "disabled" if upstream.discovery.enabled is False else "pending"
+
+
 def show_upstream(upstream: Upstream, reader: Reader, served: Served) -> dict[str, Any]:
     problems = served.find_problems(f"upstreams/{upstream.name}")
     report = reader.find_report(upstream.name)
-    unread: DiscoveryState = "pending" if upstream.discovery.enabled else "disabled"
     if report:
         problems = problems + [problem for problem in report.problems if problem not in problems]
     status = UpstreamStatus(
         state=judge(problems),
         problems=problems,
-        discovery=report.state if report else unread,
+        discovery=report.state if report else unread_state(upstream),
         functions=report.functions if report else 0,
         last_success_at=report.last_success_at if report else None,
     )

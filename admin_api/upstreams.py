@@ -14,7 +14,7 @@ from admin_api.documented import NAMED, READING, WRITING, problems, takes
 from admin_api.pages import PageBody, answer_page
 from admin_api.parts import HasParts
 from admin_api.queries import DryRun, Force, HasPaging
-from admin_api.representations import UpstreamView, dump, show_upstream
+from admin_api.representations import UpstreamView, dump, show_upstream, unread_state
 from admin_api.resources import Resource
 from admin_api.writes import API, Call
 from coalmine.catalog import Reader
@@ -139,8 +139,7 @@ def get_report(request: Request, parts: HasParts, name: str) -> Response:
     with parts.catalog.read() as reader:
         upstream = reader.get_upstream(name)
         report = reader.find_report(name)
-    state = "pending" if upstream.discovery.enabled else "disabled"
-    return answer(request, show_report(report or ProbeReport(upstream=name, state=state)))
+    return answer(request, show_report(report or ProbeReport(upstream=name, state=unread_state(upstream))))
 
 
 def show_report(report: ProbeReport) -> dict[str, Any]:

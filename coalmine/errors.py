@@ -134,7 +134,7 @@ _TABLE: tuple[Code, ...] = (
     Code("loop_detected", 508, "The request has come through this gateway before"),
     # Problems of stored definitions; a route that has one answers with it.
     Code("function_removed", 0, "The function left the upstream's document; the last known definition is called"),
-    Code("function_changed", 0, "The function changed in a way that breaks callers; the definition of before is called"),
+    Code("function_changed", 0, "The function changed in a way that breaks callers; it is called as it was"),
     Code("function_unknown", 503, "The function is not known yet"),
     Code("upstream_missing", 503, "The route's upstream was deleted"),
     Code("virtual_service_missing", 503, "The route's virtual service was deleted"),

@@ -53,6 +53,12 @@ SETTINGS: tuple[Setting, ...] = (
         "admin_hosts", "", "host names besides the listening address that the admin API answers to, comma separated"
     ),
     Setting("discovery", True, "probe upstreams for their documents"),
+    Setting(
+        "discovery_mode",
+        "deny",
+        "which upstreams are probed where their definition does not say: deny (all but those labelled"
+        " coalmine.discovery=disabled) or allow (only those labelled coalmine.discovery=enabled)",
+    ),
     Setting("probe_timeout_seconds", 10.0, "longest time for fetching one document, everything included"),
     Setting("max_document_bytes", 16 * 1024 * 1024, "largest document that is read, after decompression"),
     Setting(
@@ -95,6 +101,7 @@ class Settings:
     admin_token: str | None = None
     admin_hosts: str = ""
     discovery: bool = True
+    discovery_mode: str = "deny"
     probe_timeout_seconds: float = 10.0
     max_document_bytes: int = 16 * 1024 * 1024
     allow_link_local: bool = False
@@ -120,6 +127,7 @@ class Settings:
         return self.workers or os.cpu_count() or 1
 
 
+_MODES = ("allow", "deny")
 _BOOLEANS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
 
@@ -165,6 +173,9 @@ def _check(values: Mapping[str, Any]) -> None:
         value = values.get(setting.name)
         if isinstance(value, int | float) and not isinstance(value, bool) and value < 0:
             raise StartupError(f"{setting.flag} is {value}; it cannot be negative")
+    mode = values.get("discovery_mode", "deny")
+    if mode not in _MODES:
+        raise StartupError(f"--discovery-mode is {mode!r}; it should be {' or '.join(_MODES)}")
     for name in ("proxy", "admin"):
         if name in values:
             parse_address(values[name], flag=f"--{name}")

@@ -13,6 +13,7 @@ class ProbeOptions:
     """``timeout_seconds`` is for one document, everything included; ``max_bytes`` counts after decompression."""
 
     enabled: bool = True
+    mode: str = "deny"  # of DISCOVERY_MODES
     timeout_seconds: float = 10.0
     max_bytes: int = 16 * 1024 * 1024
     allow_link_local: bool = False
@@ -28,6 +29,7 @@ class ProbeOptions:
     def of(cls, settings: Settings) -> ProbeOptions:
         return cls(
             enabled=settings.discovery,
+            mode=settings.discovery_mode,
             timeout_seconds=settings.probe_timeout_seconds,
             max_bytes=settings.max_document_bytes,
             allow_link_local=settings.allow_link_local,

@@ -5,7 +5,7 @@ Everything is blocking and is called in a thread. Rule: where nothing is new, no
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -83,6 +83,22 @@ def save(
     was_known = previous is not None and previous.last_success_at is not None
     matters = changes.matter or fresh or (report.last_success_at is not None and not was_known)
     return Saved(report, matters, _are_unchecked(documents))
+
+
+def save_disabled(catalog: Catalog, reasons: Mapping[str, str]) -> dict[str, ProbeReport]:
+    """Let the reports of upstreams say why nobody looks at them; functions that were found once stay."""
+    reports: dict[str, ProbeReport] = {}
+    with catalog.read() as reader:
+        known = {name: reader.find_report(name) for name in reasons}
+    for name, reason in reasons.items():
+        base = known[name] or ProbeReport(upstream=name, state="pending")
+        reports[name] = base.model_copy(update={"state": "disabled", "detail": reason, "attempts": ()})
+    changed = [report for name, report in reports.items() if report != known[name]]
+    if changed:
+        with catalog.write() as writer:
+            for report in changed:
+                writer.save_discovery(report.upstream, functions=(), report=report, documents=None)
+    return reports
 
 
 def save_findings(catalog: Catalog, upstream: str, found: ContentFindings) -> ProbeReport | None:

@@ -24,11 +24,12 @@ from urllib.parse import urlsplit
 
 from coalmine.catalog import Catalog
 from coalmine.model import ProbeReport, Upstream
+from coalmine.model.upstream import why_not_discovered
 from discovery.advice import Advisor, ContentFindings
 from discovery.options import ProbeOptions
 from discovery.parsing import Parser
 from discovery.probe import Fetcher
-from discovery.save import load_sources, read_report, save, save_findings
+from discovery.save import load_sources, read_report, save, save_disabled, save_findings
 from discovery.schedule import next_delay
 from discovery.search import Outcome, Search, Source
 
@@ -72,6 +73,7 @@ class DiscoveryWorker:
         self._options = options or ProbeOptions()
         self._now, self._clock, self._jitter = now, clock, jitter
         self._watches: dict[str, _Watch] = {}
+        self._told: dict[str, str] = {}  # why upstreams are not looked at, as their reports have it
         self._queue: list[tuple[float, int, _Watch]] = []
         self._sequence = itertools.count()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -114,9 +116,9 @@ class DiscoveryWorker:
     async def probe_now(self, upstream: str) -> ProbeReport:
         """Probe once, out of turn; raises ``NotFoundError``. What it found is published when this returns."""
         definition = await self._in_thread(self._get_upstream, upstream)
-        if not definition.discovery.enabled:
-            detail = "discovery is switched off for this upstream (discovery.enabled)"
-            return ProbeReport(upstream=upstream, state="disabled", detail=detail)
+        reason = self._why_not(definition)
+        if reason is not None:
+            return (await self._in_thread(save_disabled, self._catalog, {upstream: reason}))[upstream]
         return await self._probe(self._watch(definition))
 
     async def close(self) -> None:
@@ -138,11 +140,28 @@ class DiscoveryWorker:
         except Exception:
             log.exception("the catalog could not be read, upstreams stay as they were")
             return
-        enabled = {each.name: each for each in upstreams if each.discovery.enabled and self._options.enabled}
-        for name in self._watches.keys() - enabled.keys():
+        reasons = {each.name: self._why_not(each) for each in upstreams}
+        for name in self._watches.keys() - {name for name, reason in reasons.items() if reason is None}:
             del self._watches[name]
-        for upstream in enabled.values():
-            self._watch(upstream)
+        for upstream in upstreams:
+            if reasons[upstream.name] is None:
+                self._watch(upstream)
+        await self._tell_disabled({name: reason for name, reason in reasons.items() if reason is not None})
+
+    def _why_not(self, upstream: Upstream) -> str | None:
+        if not self._options.enabled:
+            return "discovery is switched off (--no-discovery)"
+        return why_not_discovered(upstream, self._options.mode)
+
+    async def _tell_disabled(self, reasons: dict[str, str]) -> None:
+        """Why nobody looks stands in the report; what was told already is not written again."""
+        news = {name: reason for name, reason in reasons.items() if self._told.get(name) != reason}
+        try:
+            if news:
+                await self._in_thread(save_disabled, self._catalog, news)
+            self._told = reasons
+        except Exception:
+            log.exception("why upstreams are not probed could not be written; it is tried again")
 
     def _watch(self, upstream: Upstream) -> _Watch:
         watch = self._watches.get(upstream.name)

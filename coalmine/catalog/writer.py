@@ -103,7 +103,7 @@ class Writer(Reader):
         return self._put(
             UpstreamRow,
             name=upstream.name,
-            discovered=int(upstream.discovery.enabled),
+            discovered=int(upstream.discovery.enabled is not False),
             search=search_text(upstream.name, *upstream.endpoints, *labels),
             seal=seal,
             document=text,

@@ -28,7 +28,7 @@ def _discover(
     if upstream is not None:
         reports = [_probe(shell, upstream, wait)]
     else:
-        names = [item["name"] for item in shell.fetch_all("/upstreams") if item["discovery"]["enabled"]]
+        names = [item["name"] for item in shell.fetch_all("/upstreams") if item["discovery"].get("enabled", True)]
         reports = [_probe(shell, name, wait) for name in names]
     shell.show(reports, report_rows)
     for report in reports:

@@ -64,7 +64,7 @@ DocumentUrl = Annotated[str, AfterValidator(check_document_url)]
 class Discovery(Definition):
     """How the functions of an upstream are found."""
 
-    enabled: bool = True
+    enabled: bool | None = Field(None, description="absent: as the setting discovery_mode and the label say")
     document_url: DocumentUrl | None = Field(
         None, description="where the document is; absent: well-known paths are tried"
     )
@@ -110,3 +110,22 @@ class Upstream(Definition):
         if len(set(self.endpoints)) != len(self.endpoints):
             raise ValueError("an endpoint stands twice")
         return self
+
+
+DISCOVERY_LABEL = "coalmine.discovery"
+DISCOVERY_MODES = ("allow", "deny")
+
+
+def why_not_discovered(upstream: Upstream, mode: str) -> str | None:
+    """Why the functions of ``upstream`` are not looked for; None: they are. ``mode`` is one of ``DISCOVERY_MODES``.
+
+    What the definition says wins; a document that it holds is read, nobody is asked for it.
+    """
+    if upstream.discovery.enabled is not None:
+        return None if upstream.discovery.enabled else "switched off for this upstream (discovery.enabled)"
+    label = upstream.labels.get(DISCOVERY_LABEL)
+    if upstream.discovery.document is not None or label == "enabled":
+        return None
+    if mode == "allow":
+        return f"only upstreams with the label {DISCOVERY_LABEL}=enabled are looked at (--discovery-mode allow)"
+    return f"switched off by the label {DISCOVERY_LABEL}=disabled" if label == "disabled" else None

@@ -44,6 +44,7 @@ def test_the_environment_is_cast_to_the_type_of_the_default(variable: str, text:
         ({"COALMINE_WORKERS": "many"}, "COALMINE_WORKERS='many' is not a number"),
         ({"COALMINE_DISCOVERY": "perhaps"}, "neither true nor false"),
         ({"COALMINE_WORKERS": "-1"}, "--workers is -1"),
+        ({"COALMINE_DISCOVERY_MODE": "all"}, "--discovery-mode is 'all'; it should be allow or deny"),
         ({"COALMINE_PROXY": "8080"}, "--proxy is '8080'"),
         ({"COALMINE_ADMIN": "localhost:99999"}, "host:port"),
         ({"COALMINE_ADMIN": "localhost:٣"}, "host:port"),

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from coalmine.catalog import Catalog
-from coalmine.errors import NotFoundError
+from coalmine.errors import CatalogError, NotFoundError
 from coalmine.model import Discovery, Function, Upstream
+from discovery import worker
 from discovery.options import ProbeOptions
 from discovery.worker import DiscoveryWorker
 from tests.discovery.services import petstore, reply, serving, with_etag
@@ -448,6 +449,97 @@ def test_a_document_that_is_given_is_taken_and_the_service_is_not_asked(catalog:
             assert (wrong.state, wrong.attempts[0].outcome) == ("stale", "not_a_document")
 
         run(bench, scene)
+
+
+ENABLED, DISABLED = {"coalmine.discovery": "enabled"}, {"coalmine.discovery": "disabled"}
+OTHER = {"coalmine.discovery": "what?"}
+# mode, labels, discovery.enabled -> whether it is probed
+MODES: list[tuple[str, dict[str, str], bool | None, bool]] = [
+    ("deny", {}, None, True),
+    ("deny", OTHER, None, True),
+    ("deny", DISABLED, None, False),
+    ("deny", DISABLED, True, True),
+    ("deny", {}, False, False),
+    ("allow", {}, None, False),
+    ("allow", OTHER, None, False),
+    ("allow", ENABLED, None, True),
+    ("allow", ENABLED, False, False),
+    ("allow", {}, True, True),
+]
+
+
+@pytest.mark.parametrize(("mode", "labels", "enabled", "probed"), MODES)
+def test_labels_decide_where_the_definition_does_not(
+    catalog: Catalog, mode: str, labels: dict[str, str], enabled: bool | None, probed: bool
+) -> None:
+    bench = Bench(catalog, mode=mode)
+
+    async def scene() -> None:
+        with serving({"/swagger.json": petstore()}) as service:
+            given = Discovery(enabled=enabled)
+            upstream = Upstream(name="pets", endpoints=(service.origin,), labels=labels, discovery=given)
+            with catalog.write() as writer:
+                writer.put_upstream(upstream)
+            async with bench.running():
+                await bench.until(lambda: bench.report() is not None)
+            assert bool(service.asked) == probed
+            assert bench.report().state == ("discovered" if probed else "disabled")
+            if not probed:
+                assert ("label" in bench.report().detail) == (enabled is None)
+
+    run(bench, scene)
+
+
+def test_a_given_document_is_read_whatever_the_labels_say(catalog: Catalog) -> None:
+    bench = Bench(catalog, mode="allow")
+
+    async def scene() -> None:
+        bench.add("pets", "http://127.0.0.1:1", document=json.dumps(petstore()))
+        assert (await bench.worker.probe_now("pets")).state == "discovered"
+
+    run(bench, scene)
+
+
+def test_functions_stay_while_discovery_is_off_and_are_looked_for_when_it_is_on_again(catalog: Catalog) -> None:
+    bench = Bench(catalog)
+
+    async def scene() -> None:
+        with serving({"/swagger.json": petstore()}) as service:
+            bench.add("pets", service.origin)
+            async with bench.running():
+                await bench.until(lambda: bench.report() is not None)
+                for enabled, state in ((False, "disabled"), (None, "discovered")):
+                    bench.add("pets", service.origin, enabled=enabled)
+                    bench.worker.wake()
+                    await bench.until(lambda state=state: bench.report().state == state)  # type: ignore[misc]
+                    assert (bench.report().functions, len(bench.functions())) == (3, 3)
+
+    run(bench, scene)
+
+
+def test_a_report_that_cannot_be_written_is_written_later(
+    catalog: Catalog, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(catalog)
+    real, failed = worker.save_disabled, []
+
+    def fail_once(*given: Any) -> Any:
+        if not failed:
+            failed.append(True)
+            raise CatalogError("the disk is full")
+        return real(*given)
+
+    monkeypatch.setattr(worker, "save_disabled", fail_once)
+
+    async def scene() -> None:
+        bench.add("pets", "http://127.0.0.1:1", enabled=False)
+        async with bench.running():
+            await bench.until(lambda: bool(failed))
+            bench.worker.wake()
+            await bench.until(lambda: bench.report() is not None)
+
+    run(bench, scene)
+    assert "it is tried again" in caplog.text
 
 
 def test_each_content_of_a_document_is_kept_as_it_was_read_and_as_it_came(catalog: Catalog) -> None:

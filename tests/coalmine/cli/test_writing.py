@@ -25,7 +25,7 @@ def test_an_upstream_with_everything(cli: Cli) -> None:
     assert cli("get upstream dogs -o json").json | {"status": None} == {
         "name": "dogs",
         "endpoints": ["http://a.example.com:80", "http://b.example.com:81"],
-        "discovery": {"enabled": True, "document_url": "/docs.json", "interval_seconds": 5.0},
+        "discovery": {"document_url": "/docs.json", "interval_seconds": 5.0},
         "labels": {"app": "dogs", "x": "a=b,c"},
         "status": None,
     }
