@@ -24,7 +24,6 @@ from coalmine.cli.pairs import split_header, split_pairs
 from coalmine.cli.shell import Shell, reads
 from coalmine.cli.text import clean
 from coalmine.errors import CoalmineError, NotFoundError, nearest
-from coalmine.routing.values import is_json
 
 _TIMEOUT_SECONDS = 60.0
 _JSON = "application/json"
@@ -95,6 +94,8 @@ def split_values(
 
 def content_type_of(function: Mapping[str, Any]) -> str:
     """What the body is sent as: JSON where the function takes it, else a form, else what it takes first."""
+    from coalmine.routing.values import is_json
+
     types: Sequence[str] = (function.get("request_body") or {}).get("content_types") or (_JSON,)
     json_types = [one for one in types if is_json(one)]
     if json_types:
@@ -103,6 +104,8 @@ def content_type_of(function: Mapping[str, Any]) -> str:
 
 
 def _write_body(function: Mapping[str, Any], fields: Mapping[str, str]) -> str:
+    from coalmine.routing.values import is_json
+
     content_type = content_type_of(function)
     if content_type == _FORM:
         return urlencode(fields)
