@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel, Field
 
-from admin_api.checks import gather, make_default
+from admin_api.checks import judge_set
 from admin_api.pages import walk
 from admin_api.problems import InUseError
 from coalmine.catalog import State, Writer, split_object
-from coalmine.errors import ConflictError, DefinitionError, Fault
+from coalmine.errors import ConflictError, DefinitionError
 from coalmine.manifests import ConfigSet, parse_manifests
 from coalmine.model import Route
 from coalmine.model.revision import API_OWNER
-from coalmine.routing.build import DEFAULT
 from coalmine.routing.canary_status import find_replaced
-from coalmine.routing.check import RouteChecker, check_virtual_service
 
 
 class TakenOver(BaseModel):
@@ -29,14 +25,8 @@ class TakenOver(BaseModel):
 
 
 def read_set(documents: list[Any]) -> ConfigSet:
-    """The set in the documents of a body; raises DefinitionError with pointers into the body."""
-    # A body of one document needs no index of documents in its pointers.
-    outer = "/0" if len(documents) == 1 else ""
-    try:
-        config = parse_manifests(documents)
-    except DefinitionError as error:
-        raise DefinitionError(_move(fault, fault.pointer.removeprefix(outer)) for fault in error.faults) from None
-    return replace(config, pointers={name: at.removeprefix(outer) for name, at in config.pointers.items()})
+    """The set in the documents of a body, with pointers into the body."""
+    return parse_manifests(documents, alone=len(documents) == 1)
 
 
 def apply_set(
@@ -45,8 +35,9 @@ def apply_set(
     """Write all of ``config`` as the set ``owner``; gives what belonged to others before.
 
     ``prune`` removes what the set had and has no more, and leaves everything of others alone. Raises DefinitionError
-    with the faults of every route, which undoes it all.
+    with every fault of the set, those in its text and those among the others, which undoes it all.
     """
+    prune = prune and not config.faults  # of a set that cannot be read nobody knows what it has no more
     state = writer.load_state()
     wanted = _names(config)
     taken = [TakenOver(object=name, owner=_owner(state, name)) for name in wanted if name in state.objects]
@@ -62,11 +53,9 @@ def apply_set(
         writer.put_virtual_service(virtual_service)
     for route in config.routes:
         writer.put_route(route)
-    faults = _check(writer, config)
-    if any(route.virtual_service == DEFAULT for route in config.routes):
-        faults += make_default(writer)
+    faults = judge_set(writer, config)
     if faults:
-        raise DefinitionError(faults)
+        raise DefinitionError(config.sort(faults))
     writer.claim(wanted, owner)
     return taken
 
@@ -155,31 +144,3 @@ def _remove_others(writer: Writer, config: ConfigSet) -> None:
         writer.delete_upstream(name)
     for name in set(writer.names("virtual_service")) - {item.name for item in config.virtual_services}:
         writer.delete_virtual_service(name)
-
-
-def _check(writer: Writer, config: ConfigSet) -> list[Fault]:
-    definitions = gather(writer, config.routes)
-    # Nobody can know yet which functions an upstream has that this very set brings.
-    tolerate = definitions.pending & {item.name for item in config.upstreams}
-    faults: list[Fault] = []
-    for virtual_service in config.virtual_services:
-        where = config.pointers.get(f"virtual-services/{virtual_service.name}", "")
-        faults += _below(where, check_virtual_service(virtual_service, definitions))
-    checker = RouteChecker(definitions, tolerate=tolerate)
-    for route in config.routes:
-        where = config.pointers.get(f"routes/{route.name}", "")
-        found = checker.check(route)
-        if route.virtual_service in config.whole_virtual_services:
-            # Gloo's keys are not ours: the pointer leads to the route, the detail has to tell the rest.
-            faults += [_move(fault, where) for fault in found]
-        else:
-            faults += _below(where, found)
-    return faults
-
-
-def _below(where: str, faults: Iterable[Fault]) -> list[Fault]:
-    return [_move(fault, where + fault.pointer) for fault in faults]
-
-
-def _move(fault: Fault, pointer: str) -> Fault:
-    return Fault(pointer, fault.code, fault.detail, fault.hint)

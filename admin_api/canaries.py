@@ -27,8 +27,8 @@ from admin_api.representations import dump
 from admin_api.writes import API, Call, Write, transaction
 from coalmine.catalog import Reader, Writer
 from coalmine.model import Canary, Definitions, HeaderMatch, Name, Route, Sticky
-from coalmine.model.faults import parse_definition
 from coalmine.model.pin import Pin
+from coalmine.model.salvage import parse_definition
 from coalmine.routing.canary import CanaryPlan, find_canary, plan_abort, plan_promote, plan_shift, plan_start
 from coalmine.routing.canary_figures import Counts, take_baseline
 

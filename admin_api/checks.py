@@ -1,7 +1,6 @@
 """Whether a definition fits to the others: routes against the upstreams and functions there are.
 
-Everything is told at once: where parts of a route are malformed, the destinations that can be read are checked
-against the catalog all the same.
+Everything is told at once: what can be read of a faulty definition is checked against the catalog all the same.
 """
 
 from __future__ import annotations
@@ -9,15 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from pydantic import ValidationError
-
 from admin_api.pages import walk
 from coalmine.catalog import Reader, Writer
-from coalmine.errors import DefinitionError, Fault
-from coalmine.model import Definitions, Destination, Route, VirtualService
-from coalmine.model.faults import list_faults
+from coalmine.errors import Fault
+from coalmine.manifests import ConfigSet
+from coalmine.model import Definitions, Route, Upstream, VirtualService
+from coalmine.model.salvage import Reading, read_definition
 from coalmine.routing.build import DEFAULT
-from coalmine.routing.check import check_route
+from coalmine.routing.check import RouteChecker, check_virtual_service
 
 
 def gather(reader: Reader, routes: Iterable[Route]) -> Definitions:
@@ -52,34 +50,43 @@ def make_default(writer: Writer) -> list[Fault]:
     return []
 
 
-def parse_route(writer: Writer, body: dict[str, Any]) -> Route:
-    """``body`` as a route that can be served; raises DefinitionError with every fault, here and in the catalog."""
-    faults = make_default(writer) if body.get("virtual_service", DEFAULT) == DEFAULT else []
-    try:
-        route = Route.model_validate(body)
-    except ValidationError as error:
-        faults += list_faults(error, Route, body) + _check_destinations(writer, body)
-        raise DefinitionError(faults) from None
-    faults += check_route(route, gather(writer, [route]))
-    if faults:
-        raise DefinitionError(faults)
-    return route
+def read_route(writer: Writer, body: dict[str, Any]) -> Reading[Route]:
+    """``body`` as a route, with every fault: its own, and those that the catalog shows."""
+    reading = read_definition(Route, body)
+    route = reading.definition
+    if route is None:
+        return reading
+    if route.virtual_service == DEFAULT:
+        reading = reading.also(make_default(writer))
+    return judge_route(reading, RouteChecker(gather(writer, [route])))
 
 
-def _check_destinations(reader: Reader, body: dict[str, Any]) -> list[Fault]:
-    """The faults of those destinations that can be read on their own."""
-    listed = body.get("destinations")
-    faults: list[Fault] = []
-    for index, item in enumerate(listed if isinstance(listed, list) else ()):
-        try:
-            destination = Destination.model_validate(item).model_copy(update={"weight": 1})
-        except ValidationError:
-            continue
-        route = Route(name="checked", destinations=(destination,))
-        here, there = "/destinations/0", f"/destinations/{index}"
-        faults += [
-            Fault(there + fault.pointer.removeprefix(here), fault.code, fault.detail, fault.hint)
-            for fault in check_route(route, gather(reader, [route]))
-            if fault.pointer.startswith(here)
-        ]
-    return faults
+def judge_route(reading: Reading[Route], checker: RouteChecker) -> Reading[Route]:
+    """With what is wrong with it among the other definitions; of a faulty one, what can be read of it is judged."""
+    route = reading.definition
+    return reading if route is None else reading.also(checker.check(route, reading.is_missing))
+
+
+def judge_virtual_service(reading: Reading[VirtualService], definitions: Definitions) -> Reading[VirtualService]:
+    service = reading.definition
+    return reading if service is None else reading.also(check_virtual_service(service, definitions))
+
+
+def judge_set(writer: Writer, config: ConfigSet) -> list[Fault]:
+    """Every fault of ``config``, whose definitions are all in the catalog of ``writer``."""
+    definitions = gather(writer, config.routes)
+    # Nobody can know yet which functions an upstream has that this very set brings.
+    tolerate = definitions.pending & {item.name for item in config.upstreams}
+    checker = RouteChecker(definitions, tolerate=tolerate)
+    default = make_default(writer) if any(route.virtual_service == DEFAULT for route in config.routes) else []
+    faults = list(config.faults)
+    for reading in config.readings:
+        if isinstance(reading.definition, VirtualService):
+            faults += judge_virtual_service(reading, definitions).faults
+        elif isinstance(reading.definition, Route):
+            judged = judge_route(reading, checker)
+            faults += (judged.also(default) if reading.definition.virtual_service == DEFAULT else judged).faults
+    # A name may be unknown only because the definition that has it cannot be read.
+    unknown = {Upstream: "unknown_upstream", VirtualService: "unknown_virtual_service"}
+    silent = {code for kind, code in unknown.items() if kind in config.nameless}
+    return [fault for fault in faults if fault.code not in silent]

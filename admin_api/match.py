@@ -14,8 +14,8 @@ from admin_api.bodies import HasBody
 from admin_api.documented import problems, takes
 from admin_api.parts import HasParts
 from coalmine.errors import CODES
-from coalmine.model.faults import parse_definition
 from coalmine.model.route import check_field_value, check_token
+from coalmine.model.salvage import parse_definition
 from coalmine.routing.explain import Explanation, GatewayReply, explain, make_head
 from coalmine.routing.source import TrustedProxies
 from coalmine.routing.table import RouteTable

@@ -16,8 +16,9 @@ from admin_api.representations import dump
 from admin_api.served import Served
 from admin_api.writes import API, Call, Write, transaction
 from coalmine.catalog import Reader, Writer
-from coalmine.errors import ConflictError, DefinitionError, Fault
+from coalmine.errors import ConflictError, Fault
 from coalmine.model import Definition
+from coalmine.model.salvage import Reading
 
 D = TypeVar("D", bound=Definition)
 
@@ -31,7 +32,7 @@ class Resource(Generic[D]):
     find: Callable[[Reader, str], D | None]
     put: Callable[[Writer, D], bool]
     delete: Callable[[Writer, str], bool]
-    parse: Callable[[Writer, dict[str, Any]], D]  # raises DefinitionError with every fault
+    read: Callable[[Writer, dict[str, Any]], Reading[D]]  # with every fault
     show: Callable[[D, Reader, Served], dict[str, Any]]
     used_by: Callable[[Reader, str], list[str]]
     wakes_prober: bool = False
@@ -39,7 +40,7 @@ class Resource(Generic[D]):
 
 def create(resource: Resource[D], call: Call, body: dict[str, Any]) -> Response:
     with transaction(call, f"create {resource.plural}", wake=resource.wakes_prober) as write:
-        item = resource.parse(write.writer, body)
+        item = resource.read(write.writer, body).require(body)
         if resource.find(write.writer, name_of(item)) is not None:
             hint = f"PUT {API}/{resource.plural}/{name_of(item)} replaces it"
             raise ConflictError(f"{resource.plural}/{name_of(item)} exists already", hint=hint)
@@ -52,8 +53,7 @@ def create(resource: Resource[D], call: Call, body: dict[str, Any]) -> Response:
 def replace(resource: Resource[D], call: Call, name: str, body: dict[str, Any]) -> Response:
     with transaction(call, f"replace {resource.plural}/{name}", wake=resource.wakes_prober) as write:
         check_conditions(call, resource.find(write.writer, name))
-        item = resource.parse(write.writer, {"name": name, **body})
-        check_agreement(item, name)
+        item = _read_named(resource, write.writer, {"name": name, **body}, name)
         created = resource.put(write.writer, item)
         if created:
             write.summary = f"create {resource.plural}/{name}"
@@ -65,8 +65,7 @@ def patch(resource: Resource[D], call: Call, name: str, change: dict[str, Any]) 
     with transaction(call, f"change {resource.plural}/{name}", wake=resource.wakes_prober) as write:
         current = resource.get(write.writer, name)
         check_conditions(call, current)
-        item = resource.parse(write.writer, merge_patch(dump(current), change))
-        check_agreement(item, name)
+        item = _read_named(resource, write.writer, merge_patch(dump(current), change), name)
         resource.put(write.writer, item)
         write.show = _shown(resource, write, item)
     return _answer(resource, write, item, created=False)
@@ -94,11 +93,14 @@ def check_conditions(call: Call, current: Definition | None) -> None:
     check_if_none_match(call.header("if-none-match"), found)
 
 
-def check_agreement(item: Definition, name: str) -> None:
-    if name_of(item) != name:
+def _read_named(resource: Resource[D], writer: Writer, body: dict[str, Any], name: str) -> D:
+    """``body``, which is to have the name of the address; raises DefinitionError with every fault."""
+    reading = resource.read(writer, body)
+    if body.get("name") != name:
         hint = "leave name out; to rename, create the new one and delete the old one"
-        detail = f"the body names {name_of(item)!r}, the address {name!r}"
-        raise DefinitionError([Fault("/name", "invalid_value", detail, hint)])
+        detail = f"the body names {body.get('name')!r}, the address {name!r}"
+        reading = reading.also([Fault("/name", "invalid_value", detail, hint)])
+    return reading.require(body)
 
 
 def _shown(resource: Resource[D], write: Write, item: D) -> Callable[[Served], dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -10,7 +11,7 @@ from starlette.responses import Response
 from admin_api import resources
 from admin_api.answers import answer
 from admin_api.bodies import HasBody
-from admin_api.checks import parse_route
+from admin_api.checks import read_route
 from admin_api.documented import NAMED, READING, WRITING, problems, takes
 from admin_api.pages import PageBody, answer_page, slice_page, walk
 from admin_api.parts import HasParts
@@ -21,6 +22,7 @@ from admin_api.served import Served
 from admin_api.writes import Call
 from coalmine.catalog import Reader, Writer
 from coalmine.model import Route
+from coalmine.model.salvage import Reading
 from coalmine.routing.names import generate_name
 
 router = APIRouter(prefix="/api/v1/routes", tags=["routes"])
@@ -28,12 +30,15 @@ router = APIRouter(prefix="/api/v1/routes", tags=["routes"])
 _UNNAMED = "unnamed"  # stands in until the rest of the route, which the name is made of, is read
 
 
-def _parse(writer: Writer, body: dict[str, Any]) -> Route:
+def _read(writer: Writer, body: dict[str, Any]) -> Reading[Route]:
     """The route in ``body``; a missing name is generated."""
     if "name" in body:
-        return parse_route(writer, body)
-    route = parse_route(writer, {"name": _UNNAMED, **body})
-    return route.model_copy(update={"name": generate_name(route, frozenset(writer.names("route")))})
+        return read_route(writer, body)
+    reading = read_route(writer, {"name": _UNNAMED, **body})
+    if reading.faults or reading.definition is None:
+        return reading
+    name = generate_name(reading.definition, frozenset(writer.names("route")))
+    return replace(reading, definition=reading.definition.model_copy(update={"name": name}))
 
 
 ROUTES: Resource[Route] = Resource(
@@ -42,7 +47,7 @@ ROUTES: Resource[Route] = Resource(
     find=lambda reader, name: reader.find_route(name),
     put=lambda writer, item: writer.put_route(item),
     delete=lambda writer, name: writer.delete_route(name),
-    parse=_parse,
+    read=_read,
     show=show_route,
     used_by=lambda reader, name: [f"canaries/{name}"] if reader.find_canary(name) else [],
 )

@@ -20,7 +20,7 @@ from admin_api.writes import API, Call
 from coalmine.catalog import Reader
 from coalmine.errors import CoalmineError
 from coalmine.model import Function, ProbeReport, Upstream
-from coalmine.model.faults import parse_definition
+from coalmine.model.salvage import read_definition
 
 router = APIRouter(prefix="/api/v1/upstreams", tags=["upstreams"])
 
@@ -35,7 +35,7 @@ UPSTREAMS: Resource[Upstream] = Resource(
     find=lambda reader, name: reader.find_upstream(name),
     put=lambda writer, item: writer.put_upstream(item),
     delete=lambda writer, name: writer.delete_upstream(name),
-    parse=lambda writer, body: parse_definition(Upstream, body),
+    read=lambda writer, body: read_definition(Upstream, body),
     show=show_upstream,
     used_by=_used_by,
     wakes_prober=True,

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from admin_api import resources
 from admin_api.answers import answer
 from admin_api.bodies import HasBody
+from admin_api.checks import judge_virtual_service
 from admin_api.documented import NAMED, READING, WRITING, problems, takes
 from admin_api.gateway_document import make_gateway_document
 from admin_api.pages import PageBody, answer_page, walk
@@ -20,20 +21,15 @@ from admin_api.resources import Resource
 from admin_api.served_pages import reach
 from admin_api.writes import Call
 from coalmine.catalog import Reader, Writer
-from coalmine.errors import DefinitionError
 from coalmine.model import Definitions, VirtualService
-from coalmine.model.faults import parse_definition
-from coalmine.routing.check import check_virtual_service
+from coalmine.model.salvage import Reading, read_definition
 
 router = APIRouter(prefix="/api/v1/virtual-services", tags=["virtual services"])
 
 
-def _parse(writer: Writer, body: dict[str, Any]) -> VirtualService:
-    item = parse_definition(VirtualService, body)
-    faults = check_virtual_service(item, Definitions(virtual_services=tuple(walk(writer.list_virtual_services))))
-    if faults:
-        raise DefinitionError(faults)
-    return item
+def _read(writer: Writer, body: dict[str, Any]) -> Reading[VirtualService]:
+    others = Definitions(virtual_services=tuple(walk(writer.list_virtual_services)))
+    return judge_virtual_service(read_definition(VirtualService, body), others)
 
 
 def _used_by(reader: Reader, name: str) -> list[str]:
@@ -46,7 +42,7 @@ VIRTUAL_SERVICES: Resource[VirtualService] = Resource(
     find=lambda reader, name: reader.find_virtual_service(name),
     put=lambda writer, item: writer.put_virtual_service(item),
     delete=lambda writer, name: writer.delete_virtual_service(name),
-    parse=_parse,
+    read=_read,
     show=show_virtual_service,
     used_by=_used_by,
 )

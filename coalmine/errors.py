@@ -23,12 +23,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong with what somebody wrote: where (RFC 6901 JSON pointer), what, and how to mend it."""
+    """One thing wrong with what somebody wrote: where (RFC 6901 JSON pointer), what, and how to mend it.
+
+    ``related`` points to the other place, where it takes two.
+    """
 
     pointer: str
     code: str
     detail: str
     hint: str | None = None
+    related: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

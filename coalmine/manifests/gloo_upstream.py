@@ -6,65 +6,70 @@ This file performs no I/O.
 
 from __future__ import annotations
 
-from typing import Any
-
-from coalmine.manifests.faults import validate
+from coalmine.manifests.made import Made, MadeList, read_made
 from coalmine.manifests.node import Node
 from coalmine.model import Upstream
+from coalmine.model.salvage import Reading
 
+_OTHERS = ("aws", "awsEc2", "azure", "consul", "pipe")
 _DISCOVERY_LABEL = "discovery.solo.io/function_discovery"
 
 
-def parse_upstream(document: Node) -> Upstream | None:
+def parse_upstream(document: Node) -> Reading[Upstream]:
+    """What Gloo's own form has wrong goes into the document's faults, the rest is with the reading."""
     document.ignore("apiVersion", "kind", "status", "discoveryMetadata")
     metadata = document.node("metadata")
     name = metadata.text("name") if metadata else None
     if name is None:
         document.fault("metadata", "metadata.name is missing", code="missing_key")
+    source = document.at("metadata") if metadata is None or name is None else metadata.at("name")
+    definition = Made(document.pointer).put("name", name, source)
     labels = metadata.node("labels") if metadata else None
     spec = document.node("upstreamSpec") or document.node("spec") or document
     spec = spec.node("upstreamSpec") or spec
     spec.ignore("discoveryMetadata")
     document.ignore("spec", "upstreamSpec", "metadata")
-    endpoints, document_url = _parse_spec(spec)
+    _parse_spec(spec, definition)
+    _take_labels(labels, definition)
     spec.finish("static", "kube", "upstreamSpec")
-    if name is None or not endpoints:
-        return None
-    definition = {"name": name, "endpoints": endpoints, **_labelled(labels, document_url)}
-    return validate(Upstream, definition, document.faults, lambda _: spec.pointer)
+    return read_made(Upstream, definition, document.faults)
 
 
-def _labelled(node: Node | None, document_url: str | None) -> dict[str, Any]:
+def _take_labels(node: Node | None, definition: Made) -> None:
     labels = {key: str(value) for key, value in node.items()} if node else {}
-    enabled = labels.pop(_DISCOVERY_LABEL, "enabled") != "disabled"
-    return {"labels": labels, "discovery": {"enabled": enabled, "document_url": document_url}}
+    if labels.pop(_DISCOVERY_LABEL, "enabled") == "disabled":
+        definition["discovery"]["enabled"] = False
+    if node is not None:
+        definition.put("labels", labels, node.pointer)
 
 
-def _parse_spec(spec: Node) -> tuple[list[str], str | None]:
+def _parse_spec(spec: Node, definition: Made) -> None:
     static, kube = spec.node("static"), spec.node("kube")
+    service, endpoints = static or kube, MadeList(spec.pointer)
     if static is not None:
-        return _static(spec, static), _document_url(static)
-    if kube is not None:
-        return _kube(kube, _scheme(spec, kube)), _document_url(kube)
-    spec.fault(
-        None,
-        "this kind of upstream cannot be expressed",
-        hint="coalmine create upstream static --name NAME --static-hosts HOST:PORT",
-    )
-    return [], None
+        endpoints = _static(spec, static)
+    elif kube is not None:
+        endpoints = _kube(kube, _scheme(spec, kube))
+    else:
+        kind = next((key for key in _OTHERS if spec.has(key)), None)
+        spec.ignore(*_OTHERS)
+        hint = "coalmine create upstream static --name NAME --static-hosts HOST:PORT"
+        spec.fault(kind, "this kind of upstream cannot be expressed", hint=hint)
+    definition.put("endpoints", endpoints, endpoints.pointer)
+    definition.put("discovery", _discovery(service or spec), (service or spec).pointer)
 
 
-def _static(spec: Node, static: Node) -> list[str]:
+def _static(spec: Node, static: Node) -> MadeList:
     static.ignore("serviceSpec")
     tls = static.flag("useTls") or spec.node("sslConfig") is not None
-    endpoints = []
+    endpoints, before = MadeList(static.at("hosts")), len(static.faults)
     for host in static.nodes("hosts"):
         address, port = host.text("addr") or "", host.number("port")
         # As Gloo does: port 443 is TLS unless said otherwise.
         scheme = "https" if tls or (port == 443 and not static.has("useTls")) else "http"
-        endpoints.append(f"{scheme}://{address}" + (f":{port}" if port else ""))
+        endpoints.add(f"{scheme}://{address}" + (f":{port}" if port else ""), host.pointer)
         host.finish("addr", "port")
-    if not endpoints:
+    if not endpoints and len(static.faults) == before:
         static.fault("hosts", "an upstream has at least one host", code="missing_key")
     static.finish("hosts", "serviceSpec")
     return endpoints
@@ -74,24 +79,27 @@ def _scheme(spec: Node, kube: Node) -> str:
     return "https" if spec.node("sslConfig") is not None or kube.raw("servicePort") == 443 else "http"
 
 
-def _kube(kube: Node, scheme: str) -> list[str]:
+def _kube(kube: Node, scheme: str) -> MadeList:
     kube.ignore("selector", "serviceSpec")
     name, namespace = kube.text("serviceName"), kube.text("serviceNamespace") or "default"
     port = kube.number("servicePort")
     kube.finish("serviceName", "serviceNamespace", "servicePort")
-    if name is None or port is None:
+    endpoints = MadeList(kube.pointer)
+    if not kube.has("serviceName") or not kube.has("servicePort"):
         kube.fault(None, "serviceName and servicePort are needed", code="missing_key")
-        return []
-    return [f"{scheme}://{name}.{namespace}.svc.cluster.local:{port}"]
+    else:
+        endpoints.add(f"{scheme}://{name}.{namespace}.svc.cluster.local:{port}", kube.pointer)
+    return endpoints
 
 
-def _document_url(node: Node) -> str | None:
+def _discovery(node: Node) -> Made:
+    found = Made(node.pointer)
     service = node.node("serviceSpec")
     rest = service.node("rest") if service else None
     info = rest.node("swaggerInfo") if rest else None
     if service is None or rest is None or info is None:
-        return None
+        return found
     rest.ignore("transformations")
     if info.has("inline"):
         info.fault("inline", "a document inside the upstream cannot be expressed", hint="give its url")
-    return info.text("url")
+    return found.put("document_url", info.text("url"), info.at("url"))

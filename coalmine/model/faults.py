@@ -3,22 +3,21 @@
 Rule 1: the pointer leads to something that is there (or to the key that should be), never to pydantic's own
 steps such as union members and ``[key]``.
 Rule 2: every error is told, but a value that fits no member of a union is one fault, not one for each member.
-This file performs no I/O.
+``coalmine.model.salvage`` reads whole definitions with it. This file performs no I/O.
 """
 
 from __future__ import annotations
 
 import typing
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from coalmine.errors import DefinitionError, Fault, nearest
+from coalmine.errors import Fault, nearest
 from coalmine.model.base import NAME_PATTERN
 
-Model = TypeVar("Model", bound=BaseModel)
 Loc = Sequence[int | str]
 Locate = Callable[[Loc], str]  # a place in the definition as a pointer into the text it was made of
 
@@ -37,25 +36,42 @@ _NAME_HINT = "a name has at most 63 of a-z 0-9 . _ - and begins and ends with a 
 _WORDS = {"tuple": "list", "dictionary or instance of": "object, not", "dictionary": "object"}
 
 
-def parse_definition(model: type[Model], body: Any) -> Model:
-    """``body`` as ``model``; raises DefinitionError with every fault."""
-    try:
-        return model.model_validate(body)
-    except ValidationError as error:
-        raise DefinitionError(list_faults(error, model, body)) from None
-
-
-def list_faults(error: ValidationError, model: type[BaseModel], body: Any, locate: Locate | None = None) -> list[Fault]:
-    """The faults of ``error``, which ``model`` found in ``body``, in the order of the text.
+def list_faults(
+    errors: Iterable[ErrorDetails], model: type[BaseModel], body: Any, locate: Locate | None = None
+) -> list[Fault]:
+    """``errors``, which ``model`` found in ``body``, as faults.
 
     ``locate`` is for a ``body`` that was made of another text: it gives the pointer into that one.
     """
-    return list(_merge(_make_fault(one, model, body, locate) for one in error.errors(include_url=False)))
+    return list(_merge(_make_fault(one, model, body, locate) for one in errors))
 
 
 def join_pointer(steps: Iterable[int | str]) -> str:
     """RFC 6901 section 4: the steps as a JSON pointer."""
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
+
+
+def split_pointer(pointer: str) -> tuple[str, ...]:
+    """The steps of a JSON pointer; those into a list are texts as well."""
+    return tuple(step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:])
+
+
+def sort_faults(faults: Iterable[Fault], body: Any) -> list[Fault]:
+    """In the order of the text ``body``, each fault once. A missing key stands behind those that are there."""
+    once = {(fault.pointer, fault.code, fault.detail): fault for fault in faults}
+    return sorted(once.values(), key=lambda fault: tuple(_ranks(split_pointer(fault.pointer), body)))
+
+
+def _ranks(steps: Iterable[str], body: Any) -> Iterator[int]:
+    for step in steps:
+        if isinstance(body, dict):
+            yield list(body).index(step) if step in body else len(body)
+        elif isinstance(body, list) and step.isdecimal():
+            yield int(step)
+        found = _descend(body, int(step) if isinstance(body, list) and step.isdecimal() else step)
+        if found is None:
+            return
+        (body,) = found
 
 
 def _make_fault(error: ErrorDetails, model: type[BaseModel], body: Any, locate: Locate | None) -> Fault:

@@ -8,7 +8,7 @@ Rule 3: an unknown name comes with the nearest known one. ``definitions`` must h
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from coalmine.errors import Fault, nearest
 from coalmine.model import Definitions, Destination, Function, Route, VirtualService
@@ -16,7 +16,7 @@ from coalmine.routing.build import DEFAULT
 from coalmine.routing.edits import find_edit_faults
 from coalmine.routing.known import Known
 from coalmine.routing.local import find_local_faults
-from coalmine.routing.overrides import find_captures, find_override_faults
+from coalmine.routing.overrides import PATH_KEY, find_captures, find_override_faults
 
 
 def check_route(route: Route, definitions: Definitions, *, tolerate: frozenset[str] = frozenset()) -> list[Fault]:
@@ -50,14 +50,21 @@ class RouteChecker:
         self._known = Known(definitions)
         self._tolerate = tolerate
 
-    def check(self, route: Route) -> list[Fault]:
+    def check(self, route: Route, is_unread: Callable[[str], bool] = lambda pointer: False) -> list[Fault]:
+        """``is_unread`` tells the places that could not be read: nothing is said that depends on them."""
         faults = [*self._check_virtual_service(route), *find_local_faults(route), *find_edit_faults(route)]
-        captures = find_captures(route.match.path)
+        is_path_unread = is_unread("/match/path/template") or is_unread("/match/path/regex")
+        captures = None if is_path_unread else find_captures(route.match.path)
         for index, destination in enumerate(route.destinations):
-            faults += self._check_destination(f"/destinations/{index}", destination, captures)
+            pointer = f"/destinations/{index}"
+            faults += self._check_target(pointer, destination.upstream, destination.function)
+            if not is_unread(f"{pointer}/function"):
+                known = None if is_unread(f"{pointer}/parameters/{PATH_KEY}") else captures
+                function = self._find_function(destination)
+                faults += find_override_faults(f"{pointer}/parameters", destination, function, known)
         if route.mirror is not None:
             faults += self._check_target("/mirror", route.mirror.upstream, route.mirror.function)
-        if route.rewrite is not None and all(destination.function for destination in route.destinations):
+        if route.rewrite is not None and not is_unread("/destinations") and _has_functions_only(route):
             detail = "a rewrite is for destinations without a function: a function brings its own path"
             faults.append(Fault("/rewrite", "invalid_value", detail, "leave the rewrite or the functions out"))
         return faults
@@ -68,11 +75,6 @@ class RouteChecker:
             detail = f"no virtual service {name}"
             hint = did_you_mean(name, self._known.virtual_services)
             yield Fault("/virtual_service", "unknown_virtual_service", detail, hint)
-
-    def _check_destination(self, pointer: str, destination: Destination, captures: frozenset[str]) -> Iterator[Fault]:
-        yield from self._check_target(pointer, destination.upstream, destination.function)
-        function = self._find_function(destination)
-        yield from find_override_faults(f"{pointer}/parameters", destination, function, captures)
 
     def _find_function(self, destination: Destination) -> Function | None:
         if destination.function is None or destination.upstream in self._tolerate:
@@ -96,6 +98,10 @@ class RouteChecker:
         others = self._known.upstreams_with(function)
         meant = did_you_mean(function, self._known.function_names(upstream))
         return Fault(pointer, "unknown_function", detail, f"{others[0]} has one" if others else meant)
+
+
+def _has_functions_only(route: Route) -> bool:
+    return all(destination.function for destination in route.destinations)
 
 
 def did_you_mean(name: str, names: frozenset[str] | list[str]) -> str | None:

@@ -25,21 +25,25 @@ _FORMS = ", ".join(f"{{{place}.name}}" for place in PLACES)
 _BRACES = re.compile(r"\{\s*([A-Za-z_][\w-]*)\s*(?:\.([^{}]*))?\}")
 
 
-def find_captures(path: PathMatch) -> frozenset[str]:
-    """The names that a path match captures: placeholders of a template, named groups of a pattern."""
+def find_captures(path: PathMatch) -> frozenset[str] | None:
+    """The names that a path match captures: placeholders of a template, named groups of a pattern.
+
+    None: nobody can know, for the path is no good.
+    """
     try:
         compiled = compile_path(path)
     except ValueError:
-        return frozenset()
+        return None
     if isinstance(compiled, TemplatePath):
         return frozenset(compiled.template.names)
     return frozenset(compiled.pattern.names) if isinstance(compiled, RegexPath) else frozenset()
 
 
 def find_override_faults(
-    pointer: str, destination: Destination, function: Function | None, captures: frozenset[str]
+    pointer: str, destination: Destination, function: Function | None, captures: frozenset[str] | None
 ) -> Iterator[Fault]:
-    """``function`` None: it is not known, its parameters are not judged. ``pointer`` is that of the parameters."""
+    """``pointer`` is that of the parameters. Where ``function`` or ``captures`` are not known, nothing is said that
+    depends on them."""
     if destination.parameters and destination.function is None:
         yield Fault(pointer, "invalid_value", "parameters are for a function, and this destination has none")
         return
@@ -48,8 +52,9 @@ def find_override_faults(
         template = _parse_extractor(extracted)
         if isinstance(template, str):
             yield Fault(f"{pointer}/{PATH_KEY}", "invalid_value", template)
+            captures = None
         else:
-            captures |= set(template.names)
+            captures = None if captures is None else captures | set(template.names)
             yield from _unknown_names(f"{pointer}/{PATH_KEY}", template.names, function)
     for name, value in destination.parameters.items():
         if name != PATH_KEY:
@@ -88,13 +93,13 @@ def parameter_names(function: Function) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _reference_faults(pointer: str, text: str, captures: frozenset[str]) -> Iterator[Fault]:
+def _reference_faults(pointer: str, text: str, captures: frozenset[str] | None) -> Iterator[Fault]:
     for found in _BRACES.finditer(text):
         reference = _REFERENCE.fullmatch(found[0])
         if reference is None:
             detail = f"{found[0]} refers to nothing; a reference is {_FORMS}"
-            yield Fault(pointer, "invalid_value", detail, _hint(found[1], found[2] or "", captures))
-        elif reference[1] == "path" and reference[2] not in captures:
+            yield Fault(pointer, "invalid_value", detail, _hint(found[1], found[2] or "", captures or frozenset()))
+        elif reference[1] == "path" and captures is not None and reference[2] not in captures:
             detail = f"{found[0]} is never bound: the path match captures {', '.join(sorted(captures)) or 'nothing'}"
             yield Fault(pointer, "invalid_value", detail, "match a template such as /pets/{id} instead")
 

@@ -120,7 +120,13 @@ def test_one_bad_document_of_many_and_nothing_is_applied_and_all_faults_are_told
     answer = petstore.http.post(f"{CONFIG}/apply", content="\n---\n".join([good, own, foreign]), headers=YAML)
     assert answer.status_code == 422
     pointers = [fault["pointer"] for fault in answer.json()["errors"]]
-    assert pointers == ["/1/routes/0/wieght", "/1/routes/1/name", "/2/kind"]
+    assert pointers == [
+        "/1/routes/0/virtual_service",
+        "/1/routes/0/wieght",
+        "/1/routes/1/name",
+        "/1/routes/1/virtual_service",
+        "/2/kind",
+    ]
     assert petstore.get(CONFIG).content == before
 
 
@@ -136,10 +142,11 @@ def test_faults_that_only_the_catalog_can_find_point_into_the_body_too(petstore:
     }
 
 
-def test_a_fault_of_gloos_manifest_points_to_its_route(petstore: Api) -> None:
+def test_a_fault_of_gloos_manifest_points_to_its_place(petstore: Api) -> None:
     answer = petstore.http.post(f"{CONFIG}/validate", content=GLOO.replace("FUNCTION", "findPet"), headers=YAML)
     (fault,) = answer.json()["errors"]
-    assert (fault["pointer"], fault["hint"]) == ("/spec/virtualHost/routes/0", "did you mean findPets?")
+    place = "/spec/virtualHost/routes/0/routeAction/single/destinationSpec/rest/functionName"
+    assert (fault["pointer"], fault["hint"]) == (place, "did you mean findPets?")
 
 
 def test_functions_of_an_upstream_of_the_same_set_are_not_known_yet_and_tolerated(api: Api) -> None:

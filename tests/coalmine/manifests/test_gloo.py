@@ -295,7 +295,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "weights that are all zero": (
         "routeAction: {multi: {destinations: [{weight: 0, destination: {upstream: {name: x}}}]}}",
         "no_weight",
-        "/routes/0",
+        "/routes/0/routeAction/multi/destinations",
     ),
     "a text where a mapping should be": ("routeAction: all", "wrong_type", "/routes/0/routeAction"),
     "an unknown redirect": (
@@ -314,7 +314,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
 
 @pytest.mark.parametrize(("action", "code", "pointer"), WRONG.values(), ids=WRONG)
 def test_what_is_wrong_is_said_with_its_place(action: str, code: str, pointer: str) -> None:
-    fault = faults_of(service(route(action)))[0]
+    (fault,) = faults_of(service(route(action)))
     assert (fault.code, fault.pointer) == (code, "/0/spec/virtualHost" + pointer)
 
 
@@ -328,8 +328,15 @@ MATCHER_FAULTS: dict[str, tuple[str, str, str]] = {
     "letters of any case": ("prefix: /a, caseSensitive: false", "unsupported_manifest", "/caseSensitive"),
     "a connection's own method": ("connectMatcher: {x: 1}", "unsupported_manifest", "/connectMatcher"),
     "a misspelt key": ("prefix: /a, header: [{name: x}]", "unsupported_manifest", "/header"),
-    "a path that is a number": ("prefix: 1", "invalid_value", ""),
-    "a path without a slash": ("prefix: a", "invalid_value", ""),
+    "a path that is a number": ("prefix: 1", "invalid_value", "/prefix"),
+    "a path without a slash": ("prefix: a", "invalid_value", "/prefix"),
+    "a header whose name is none": (
+        "prefix: /a, headers: [{name: 'a b', value: x}]",
+        "invalid_value",
+        "/headers/0/name",
+    ),
+    "a method that is none": ("prefix: /a, methods: [GET, 'a b']", "invalid_value", "/methods/1"),
+    "a query parameter without a name": ("queryParameters: [{value: x}]", "invalid_value", "/queryParameters/0/name"),
     "a header that is no mapping": ("prefix: /a, headers: [x]", "wrong_type", "/headers/0"),
     "a method that is no text": ("prefix: /a, methods: [{}]", "wrong_type", "/methods/0"),
 }
@@ -337,7 +344,7 @@ MATCHER_FAULTS: dict[str, tuple[str, str, str]] = {
 
 @pytest.mark.parametrize(("matcher", "code", "pointer"), MATCHER_FAULTS.values(), ids=MATCHER_FAULTS)
 def test_matchers_that_cannot_be_taken(matcher: str, code: str, pointer: str) -> None:
-    fault = faults_of(service(route(TO_CATS, matcher=matcher)))[0]
+    (fault,) = faults_of(service(route(TO_CATS, matcher=matcher)))
     assert (fault.code, fault.pointer) == (code, "/0/spec/virtualHost/routes/0/matcher" + pointer)
 
 
@@ -364,8 +371,7 @@ def test_every_fault_of_every_document_is_told_at_once() -> None:
     assert [fault.pointer for fault in faults_of(text)] == [
         "/0/spec/virtualHost/routes/0/routeAction/clusterHeader",
         "/0/spec/virtualHost/routes/1",
-        "/1/spec/virtualHost",
-        "/1/spec/virtualHost/routes/0",
+        "/1/metadata/name",
         "/1/spec/virtualHost/routes/0",
     ]
 
@@ -383,9 +389,9 @@ def test_tls_of_a_virtual_service_cannot_be_said() -> None:
 
 
 def test_each_object_has_its_place() -> None:
-    config = parse(service(LIST + PLAIN))
-    assert config.pointers == {
-        "routes/zoo-list-cats": "/0/spec/virtualHost/routes/0",
-        "routes/zoo-cats": "/0/spec/virtualHost/routes/1",
-        "virtual-services/zoo": "/0",
+    places = {read.definition.name: read.locate("") for read in parse(service(LIST + PLAIN)).readings}
+    assert places == {
+        "zoo-list-cats": "/0/spec/virtualHost/routes/0",
+        "zoo-cats": "/0/spec/virtualHost/routes/1",
+        "zoo": "/0",
     }

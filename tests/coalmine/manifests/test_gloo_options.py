@@ -116,13 +116,49 @@ REFUSED: dict[str, tuple[str, str, str]] = {
 
 @pytest.mark.parametrize(("options", "pointer", "code"), REFUSED.values(), ids=REFUSED)
 def test_options_that_cannot_be_said(options: str, pointer: str, code: str) -> None:
-    fault = faults_of(service(route(TO_CATS, more=f"options: {options}")))[0]
+    (fault,) = faults_of(service(route(TO_CATS, more=f"options: {options}")))
     assert (fault.pointer, fault.code) == (f"/0/spec/virtualHost/routes/0/options{pointer}", code)
 
 
-def test_what_retries_cannot_do_is_told_by_the_route() -> None:
+WRONG: dict[str, tuple[str, str]] = {
+    "a prefix without a slash, as in 2019": ("{prefixRewrite: {prefixRewrite: nope}}", "/prefixRewrite/prefixRewrite"),
+    "a prefix without a slash, as later": ("{prefixRewrite: nope}", "/prefixRewrite"),
+    "an empty pattern": ("{regexRewrite: {pattern: {regex: ''}, substitution: x}}", "/regexRewrite/pattern/regex"),
+    "too many tries": ("{retries: {numRetries: 99}}", "/retries/numRetries"),
+    "a timeout of days": ("{timeout: 48h}", "/timeout"),
+    "a share above all": ("{shadowing: {upstream: {name: x}, percentage: 200}}", "/shadowing/percentage"),
+    "a shadow's name": ("{shadowing: {upstream: {name: X Y}}}", "/shadowing/upstream/name"),
+    "a fault's status": ("{faults: {abort: {percentage: 1, httpStatus: 99}}}", "/faults/abort/httpStatus"),
+    "an age of years": ("{cors: {allowOrigin: ['*'], maxAge: 99999999s}}", "/cors/maxAge"),
+    "no origin": ("{cors: {allowCredentials: true}}", "/cors/allowOrigin"),
+    "a method that is none": ("{cors: {allowOrigin: ['*'], allowMethods: [GET, 'a b']}}", "/cors/allowMethods/1"),
+    "a header to remove": (
+        "{headerManipulation: {requestHeadersToRemove: [fine, 'a b']}}",
+        "/headerManipulation/requestHeadersToRemove/1",
+    ),
+    "a header to add": (
+        "{headerManipulation: {requestHeadersToAdd: [{header: {key: fine}}, {header: {key: 'a b', value: c}}]}}",
+        "/headerManipulation/requestHeadersToAdd/1/header",
+    ),
+    "a host": ("{hostRewrite: 'a b'}", "/hostRewrite"),
+}
+
+
+@pytest.mark.parametrize(("options", "pointer"), WRONG.values(), ids=WRONG)
+def test_what_our_rules_refuse_is_told_where_it_stands_in_theirs(options: str, pointer: str) -> None:
+    (fault,) = faults_of(service(route(TO_CATS, more=f"routePlugins: {options}")))
+    assert (fault.pointer, fault.code) == (f"/0/spec/virtualHost/routes/0/routePlugins{pointer}", "invalid_value")
+
+
+def test_a_fault_of_shared_options_is_told_once() -> None:
+    routes = route(TO_CATS) + route(TO_CATS, matcher="exact: /b")
+    (fault,) = faults_of(service(routes, more="    options: {prefixRewrite: nope}"))
+    assert fault.pointer == "/0/spec/virtualHost/options/prefixRewrite"
+
+
+def test_what_retries_cannot_do_is_told_where_it_stands() -> None:
     (fault,) = faults_of(service(route(TO_CATS, more="options: {retries: {retryOn: refused-stream}}")))
-    assert fault.pointer == "/0/spec/virtualHost/routes/0"
+    assert fault.pointer == "/0/spec/virtualHost/routes/0/options/retries/retryOn"
     assert "connect-failure" in fault.detail
 
 

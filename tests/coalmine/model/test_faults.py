@@ -9,7 +9,8 @@ from pydantic import BaseModel
 
 from coalmine.errors import DefinitionError
 from coalmine.model import Function, Route, Upstream, VirtualService
-from coalmine.model.faults import find_keys, join_pointer, parse_definition
+from coalmine.model.faults import find_keys, join_pointer
+from coalmine.model.salvage import parse_definition
 
 ROUTE: dict[str, Any] = {"name": "r", "destinations": [{"upstream": "u"}]}
 ENDPOINT = "http://127.0.0.1:1"
