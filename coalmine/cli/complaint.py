@@ -37,12 +37,13 @@ class UnreachableError(CoalmineError):
 
 
 def _fault(entry: Mapping[str, Any]) -> Fault:
-    hint = entry.get("hint")
+    hint, related = entry.get("hint"), entry.get("related")
     return Fault(
         str(entry.get("pointer", "")),
         str(entry.get("code", "")),
         str(entry.get("detail", "")),
         str(hint) if hint else None,
+        str(related) if related else None,
     )
 
 
@@ -61,6 +62,8 @@ def describe(error: CoalmineError) -> Iterator[str]:
         where = clean(fault.pointer) or "(the whole)"
         rule = f"  [{clean(fault.code)}]" if error.code == "breaking_change" else ""
         yield f"  {where}: {clean(fault.detail)}{rule}"
+        if fault.related:
+            yield f"      the other: {clean(fault.related)}"
         if fault.hint and shared != {error.hint}:
             yield f"      {clean(fault.hint)}"
     if isinstance(error, ApiError) and len(error.used_by) > _LISTED:

@@ -75,14 +75,19 @@ def name_files(error: ApiError, sources: Sequence[Source]) -> ApiError:
 
 
 def _locate(fault: Fault, sources: Sequence[Source]) -> Fault:
+    related = None if fault.related is None else _lead_back(fault.related, sources)
+    return replace(fault, pointer=_lead_back(fault.pointer, sources), related=related)
+
+
+def _lead_back(pointer: str, sources: Sequence[Source]) -> str:
     if len(sources) == 1:
-        return replace(fault, pointer=_place(sources[0], fault.pointer, alone=True))
-    index, slash, rest = fault.pointer.removeprefix("/").partition("/")
+        return _place(sources[0], pointer, alone=True)
+    index, slash, rest = pointer.removeprefix("/").partition("/")
     if not index.isdigit() or int(index) >= len(sources):
-        return fault
+        return pointer
     source = sources[int(index)]
     alone = sum(other.file == source.file for other in sources) == 1
-    return replace(fault, pointer=_place(source, slash + rest, alone=alone))
+    return _place(source, slash + rest, alone=alone)
 
 
 def _place(source: Source, pointer: str, *, alone: bool) -> str:

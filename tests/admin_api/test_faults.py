@@ -1,4 +1,4 @@
-"""One look tells everything that is wrong: with the text, and among the other definitions; nothing that only follows."""
+"""One look tells everything that is wrong, with the text and among the others; nothing that only follows."""
 
 from __future__ import annotations
 

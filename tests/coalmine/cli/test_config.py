@@ -89,7 +89,14 @@ def test_one_bad_document_and_nothing_is_applied(cli: Cli, folder: Path) -> None
 def test_a_fault_of_one_file_is_led_back_to_it(cli: Cli, folder: Path) -> None:
     name = write(folder, "a.yaml", MANIFEST.format(upstream="nobody"))
     refused = cli(f"apply -f {name}", code=1).err
-    assert "a.yaml /spec/virtualHost/routes/0: no upstream nobody" in refused
+    assert "a.yaml /spec/virtualHost/routes/0/routeAction/single/upstream/name: no upstream nobody" in refused
+
+
+def test_what_stands_twice_is_told_with_both_files(cli: Cli, folder: Path) -> None:
+    first = write(folder, "a.yaml", "name: one\ndomains: [a.test]\n---\nname: two\ndomains: [b.test]\n")
+    second = write(folder, "b.yaml", "name: two\ndomains: [c.test]\n")
+    refused = cli(f"apply -f {first} -f {second}", code=1).err.splitlines()
+    assert refused[1:] == ["  b.yaml /name: two stands twice in this set", "      the other: a.yaml document 2 /name"]
 
 
 BROKEN = {
