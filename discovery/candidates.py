@@ -21,6 +21,12 @@ class Candidate:
     kind: Kind = "document"
 
 
+# Where a generator lists its documents once there are several: asked when the single one that was known changes.
+INDEX_BESIDE = {
+    "/v3/api-docs": Candidate("/v3/api-docs/swagger-config", "Springdoc, whose documents may be grouped now", "index"),
+    "/v2/api-docs": Candidate("/swagger-resources", "Springfox, whose documents may be grouped now", "index"),
+}
+
 CANDIDATES: tuple[Candidate, ...] = (
     Candidate("/openapi.json", "FastAPI, and the name the OpenAPI specification recommends"),
     Candidate("/swagger.json", "go-swagger, Flask-RESTX, and Gloo's first guess"),

@@ -12,12 +12,12 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from urllib.parse import urldefrag, urljoin
+from urllib.parse import urldefrag, urljoin, urlsplit
 
 from coalmine.errors import MalformedError
 from coalmine.model import Attempt, AttemptOutcome, Upstream
 from coalmine.reading import Limits, read_text
-from discovery.candidates import CANDIDATES
+from discovery.candidates import CANDIDATES, INDEX_BESIDE
 from discovery.document import looks_like_markup
 from discovery.found import Reading
 from discovery.options import ProbeOptions
@@ -148,8 +148,19 @@ class Search:
         if len(sources) > 1 or changed[0][0].is_index:
             return False  # several documents belong together: all are read anew
         source, fetched = changed[0]
+        if await self._find_index(source):
+            return True
         last = await self._take(fetched, _KNOWN, source.found_through)
         return last not in _GONE
+
+    async def _find_index(self, source: Source) -> bool:
+        """Whether what was a single document is one of several that an index beside it lists now."""
+        given = self._upstream.discovery.document_url
+        for path, index in INDEX_BESIDE.items() if given is None and source.found_through is None else ():
+            if urlsplit(source.url).path.endswith(path):
+                url = urljoin(source.url, source.url.removesuffix(path) + index.path)
+                await self._try(url, index.reason, index.kind, 0)
+        return bool(self.outcome.taken)
 
     # Looking for it ----------------------------------------------------------------------------------
 

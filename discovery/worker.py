@@ -39,6 +39,9 @@ T = TypeVar("T")
 
 # Whoever changes upstreams calls `wake`; looking nevertheless finds what another process changed.
 _REFRESH_SECONDS = 30.0
+# After a start, what is known already is asked again within its interval, and at most within this time: all at once
+# would take the processor from the workers that start, too.
+_SPREAD_SECONDS = 60.0
 
 
 @dataclass(slots=True, eq=False)
@@ -78,6 +81,7 @@ class DiscoveryWorker:
         self._sequence = itertools.count()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._starting = True
         self._look_again = False
         self._alarm = asyncio.Event()  # something is due, or somebody woke us
         self._made: tuple[Fetcher, Parser] | None = None
@@ -136,7 +140,7 @@ class DiscoveryWorker:
     async def _refresh(self) -> None:
         """Take over what upstreams there are now."""
         try:
-            upstreams = await self._in_thread(self._list_upstreams)
+            upstreams, unread = await self._in_thread(self._list_upstreams)
         except Exception:
             log.exception("the catalog could not be read, upstreams stay as they were")
             return
@@ -145,7 +149,8 @@ class DiscoveryWorker:
             del self._watches[name]
         for upstream in upstreams:
             if reasons[upstream.name] is None:
-                self._watch(upstream)
+                self._watch(upstream, spread=self._starting and upstream.name not in unread)
+        self._starting = False
         await self._tell_disabled({name: reason for name, reason in reasons.items() if reason is not None})
 
     def _why_not(self, upstream: Upstream) -> str | None:
@@ -163,11 +168,12 @@ class DiscoveryWorker:
         except Exception:
             log.exception("why upstreams are not probed could not be written; it is tried again")
 
-    def _watch(self, upstream: Upstream) -> _Watch:
+    def _watch(self, upstream: Upstream, *, spread: bool = False) -> _Watch:
         watch = self._watches.get(upstream.name)
         if watch is not None and watch.upstream == upstream:
             return watch
-        watch = self._watches[upstream.name] = _Watch(upstream, self._clock())
+        wait = min(upstream.discovery.interval_seconds, _SPREAD_SECONDS) * self._jitter() if spread else 0.0
+        watch = self._watches[upstream.name] = _Watch(upstream, self._clock() + wait)
         self._put(watch)
         return watch
 
@@ -281,8 +287,8 @@ class DiscoveryWorker:
         with self._catalog.read() as reader:
             return reader.get_upstream(name)
 
-    def _list_upstreams(self) -> tuple[Upstream, ...]:
-        """All of them, in one consistent reading."""
+    def _list_upstreams(self) -> tuple[tuple[Upstream, ...], frozenset[str]]:
+        """All of them, and the names of those never read, in one consistent reading."""
         found: list[Upstream] = []
         cursor: str | None = None
         with self._catalog.read() as reader:
@@ -291,4 +297,4 @@ class DiscoveryWorker:
                 found += page.items
                 cursor = page.next_cursor
                 if cursor is None:
-                    return tuple(found)
+                    return tuple(found), reader.unread()

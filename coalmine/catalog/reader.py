@@ -221,7 +221,7 @@ class Reader:
             functions=self._functions(all_functions),
             virtual_services=self._all(VirtualServiceRow, VirtualService, VirtualServiceRow.name),
             routes=routes,
-            pending=self._pending(),
+            pending=self.unread(),
             documents=self._documents(routes),
             pins=self._pins(),
         )
@@ -294,7 +294,8 @@ class Reader:
     def _rows(self, columns: list[Any], condition: Any) -> Any:
         return self._session.connection().execute(core_select(*columns).where(condition))
 
-    def _pending(self) -> frozenset[str]:
+    def unread(self) -> frozenset[str]:
+        """The upstreams whose document was never read, and may be."""
         known = select(ReportRow.upstream).where(ReportRow.was_read == 1)
         query = select(UpstreamRow.name).where(UpstreamRow.discovered == 1, col(UpstreamRow.name).not_in(known))
         return frozenset(self._session.exec(query))

@@ -451,6 +451,62 @@ def test_a_document_that_is_given_is_taken_and_the_service_is_not_asked(catalog:
         run(bench, scene)
 
 
+def test_known_upstreams_are_asked_again_one_after_the_other_after_a_start_and_new_ones_at_once(
+    catalog: Catalog,
+) -> None:
+    with serving({"/swagger.json": petstore()}) as service:
+        first = Bench(catalog)
+        for number in range(20):
+            first.add(f"pets-{number}", service.origin, interval_seconds=2.0)
+
+        async def learn() -> None:
+            async with first.running():
+                await first.until(lambda: len(catalog_unread(catalog)) == 0)
+
+        run(first, learn)
+        service.asked.clear()
+        second = Bench(catalog)
+        second.add("new", service.origin)
+
+        async def start() -> None:
+            async with second.running():
+                await second.until(lambda: second.report("new") is not None)
+                assert service.paths.count("/swagger.json") <= 10
+                await second.until(lambda: service.paths.count("/swagger.json") >= 21)
+
+        run(second, start)
+
+
+def catalog_unread(catalog: Catalog) -> frozenset[str]:
+    with catalog.read() as reader:
+        return reader.unread()
+
+
+def test_groups_that_come_later_are_noticed_when_the_single_document_changes(catalog: Catalog) -> None:
+    bench = Bench(catalog)
+
+    async def scene() -> None:
+        with serving({"/v3/api-docs": petstore()}) as service:
+            bench.add("pets", service.origin)
+            await bench.worker.probe_now("pets")
+            service.pages["/v3/api-docs"] = petstore("more")
+            await bench.worker.probe_now("pets")
+            assert len(bench.functions()) == 4
+            service.pages |= {
+                "/v3/api-docs": petstore("even", "more"),
+                "/v3/api-docs/swagger-config": {"urls": [{"url": "/v3/api-docs/one"}, {"url": "/v3/api-docs/two"}]},
+                "/v3/api-docs/one": petstore("more"),
+                "/v3/api-docs/two": petstore("other"),
+            }
+            await bench.worker.probe_now("pets")
+            assert sorted(bench.states()) == ["addPet", "findPetById", "findPets", "more", "other"]
+            with catalog.read() as reader:
+                found = [one.url.removeprefix(service.origin) for one in reader.documents_of("pets")]
+            assert found == ["/v3/api-docs/one", "/v3/api-docs/two"]
+
+    run(bench, scene)
+
+
 ENABLED, DISABLED = {"coalmine.discovery": "enabled"}, {"coalmine.discovery": "disabled"}
 OTHER = {"coalmine.discovery": "what?"}
 # mode, labels, discovery.enabled -> whether it is probed
