@@ -41,12 +41,12 @@ class Body:
     def parse(self) -> Any:
         """The one JSON value or YAML document."""
         self._check()
-        return read_text(self.data)
+        return read_text(self.data, unique_keys=True)
 
     def parse_all(self) -> list[Any]:
         """All documents of a YAML stream; a JSON text is one."""
         self._check()
-        return [document for document in read_all(self.data) if document is not None]
+        return [document for document in read_all(self.data, unique_keys=True) if document is not None]
 
     def parse_object(self) -> dict[str, Any]:
         """The one object; the read-only ``status`` of a representation is taken out again."""

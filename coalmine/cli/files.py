@@ -56,7 +56,7 @@ def _parse(label: str, data: bytes) -> list[Source]:
     from coalmine.reading import read_all
 
     try:
-        documents = read_all(data)
+        documents = read_all(data, unique_keys=True)
     except MalformedError as error:
         raise MalformedError(f"{label}: {error.detail}", hint=error.hint) from None
     return [Source(label, number, value) for number, value in enumerate(documents, 1) if value is not None]

@@ -26,5 +26,14 @@ class Limits:
 LIMITS = Limits()
 
 
+class DuplicateKeyError(MalformedError):
+    """A key stands twice in one object: two values, and nobody says which is meant."""
+
+    def __init__(self, key: str, line: int, column: int, first_line: int) -> None:
+        shown = key if len(key) <= 60 else key[:57] + "..."
+        place = f"line {line}, column {column}; first in line {first_line}"
+        super().__init__(f"the key {shown!r} stands twice in one object ({place})", hint="leave one of the two out")
+
+
 class TooComplexError(MalformedError):
     """The text may be well-formed, but is larger or deeper than what is read."""

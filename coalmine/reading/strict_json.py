@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Iterator
 from typing import NoReturn
 
 from coalmine.errors import MalformedError
-from coalmine.reading.limits import JsonLike, Limits, TooComplexError
+from coalmine.reading.limits import DuplicateKeyError, JsonLike, Limits, TooComplexError
 
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]', re.DOTALL)
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -20,10 +22,19 @@ class NotJsonError(MalformedError):
     """The text does not have JSON's syntax; it may still be YAML."""
 
 
-def read_json(text: str, limits: Limits) -> JsonLike:
+class _KeyTwiceError(Exception):
+    """json tells the hook no place, so the text is looked through once more where a key stands twice."""
+
+
+def read_json(text: str, limits: Limits, *, unique_keys: bool = False) -> JsonLike:
     """The value of ``text``; raises ``NotJsonError`` with line and column, ``MalformedError`` for bad values."""
+    hook = _refuse_twice if unique_keys else None
     try:
-        value: JsonLike = json.loads(text, parse_constant=_refuse_constant)
+        value: JsonLike = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=hook)
+    except _KeyTwiceError:
+        # Further down the text may still turn out to be no JSON.
+        read_json(text, limits)
+        raise next(_find_twice(text)) from None
     except json.JSONDecodeError as error:
         raise NotJsonError(f"not JSON: {error.msg} (line {error.lineno}, column {error.colno})") from None
     except RecursionError:
@@ -34,6 +45,36 @@ def read_json(text: str, limits: Limits) -> JsonLike:
     if _SURROGATE_ESCAPE.search(text):
         _check_surrogates(value)
     return value
+
+
+def _refuse_twice(pairs: list[tuple[str, JsonLike]]) -> dict[str, JsonLike]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise _KeyTwiceError
+    return found
+
+
+def _find_twice(text: str) -> Iterator[DuplicateKeyError]:
+    """The keys in ``text``, which is JSON, that stand in their objects already."""
+    objects: list[dict[str, int] | None] = []  # the keys of what is open, with their offsets; None: a list
+    waits_for_key = False
+    for token in _TOKEN.finditer(text):
+        kind = token[0][0]
+        if kind in "{[":
+            objects.append({} if kind == "{" else None)
+        elif kind in "}]":
+            objects.pop()
+        elif kind == '"' and waits_for_key and objects[-1] is not None:
+            key, keys = json.loads(token[0]), objects[-1]
+            if key in keys:
+                line, column = _place(text, token.start())
+                yield DuplicateKeyError(key, line, column, _place(text, keys[key])[0])
+            keys[key] = token.start()
+        waits_for_key = kind == "{" or (kind == "," and bool(objects) and objects[-1] is not None)
+
+
+def _place(text: str, offset: int) -> tuple[int, int]:
+    return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
 
 
 def _refuse_constant(name: str) -> NoReturn:

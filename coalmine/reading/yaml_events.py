@@ -27,7 +27,7 @@ from yaml.events import (
 )
 
 from coalmine.errors import MalformedError
-from coalmine.reading.limits import JsonLike, Limits, TooComplexError
+from coalmine.reading.limits import DuplicateKeyError, JsonLike, Limits, TooComplexError
 from coalmine.reading.yaml_scalars import RESOLVED_TAGS, STRING_TAGS, resolve_plain
 
 # Wheels for rare platforms come without libyaml; the events are the same, only slower.
@@ -36,9 +36,9 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MERGE = "<<"  # https://yaml.org/type/merge.html
 
 
-def read_yaml(text: str, limits: Limits) -> list[JsonLike]:
+def read_yaml(text: str, limits: Limits, *, unique_keys: bool = False) -> list[JsonLike]:
     """The documents of a stream; raises ``MalformedError`` with line and column."""
-    composer = _Composer(limits)
+    composer = _Composer(limits, unique_keys=unique_keys)
     try:
         composer.compose(cast(Iterable[Event], yaml.parse(text, Loader=_LOADER)))
     except yaml.MarkedYAMLError as error:
@@ -63,7 +63,17 @@ def _refuse(event: Event, detail: str, kind: type[MalformedError] = MalformedErr
 class _Frame:
     """A list or mapping that is still open; ``key`` is what the next value of a mapping belongs to."""
 
-    __slots__ = ("anchor", "key", "mapping", "merged", "merges", "nodes_before", "sequence", "waits_for_key")
+    __slots__ = (
+        "anchor",
+        "key",
+        "lines",
+        "mapping",
+        "merged",
+        "merges",
+        "nodes_before",
+        "sequence",
+        "waits_for_key",
+    )
 
     def __init__(self, mapping: dict[str, JsonLike] | None, anchor: str | None, nodes_before: int) -> None:
         self.mapping = mapping
@@ -72,6 +82,7 @@ class _Frame:
         self.nodes_before = nodes_before
         self.waits_for_key = mapping is not None
         self.key = ""
+        self.lines: dict[str, int] = {}  # where each key stands, if that matters
         self.merges = False  # the value to come belongs to a merge key
         self.merged: list[dict[str, JsonLike]] = []
 
@@ -81,8 +92,9 @@ class _Frame:
 
 
 class _Composer:
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, *, unique_keys: bool) -> None:
         self.limits = limits
+        self.unique_keys = unique_keys
         self.documents: list[JsonLike] = []
         self.stack: list[_Frame] = []
         self.anchors: dict[str, tuple[JsonLike, int]] = {}  # value and number of nodes
@@ -136,10 +148,19 @@ class _Composer:
             _refuse(event, error.detail)
 
     def _take_key(self, frame: _Frame, event: ScalarEvent) -> None:
-        frame.waits_for_key = False
-        frame.key = event.value
         if event.value == _MERGE and event.implicit[0]:
             frame.merges = True
+        self._set_key(frame, event, event.value)
+
+    def _set_key(self, frame: _Frame, event: Event, key: str) -> None:
+        frame.waits_for_key = False
+        frame.key = key
+        if self.unique_keys and not frame.merges:
+            mark = event.start_mark
+            assert mark is not None  # only events made by hand have none
+            first = frame.lines.setdefault(key, mark.line + 1)
+            if key in frame.mapping:  # type: ignore[operator]  # keys are those of mappings
+                raise DuplicateKeyError(key, mark.line + 1, mark.column + 1, first)
 
     def _alias(self, event: AliasEvent) -> None:
         if event.anchor not in self.anchors:
@@ -150,7 +171,7 @@ class _Composer:
         if frame is None or not frame.waits_for_key:
             self._add(event, value)
         elif isinstance(value, str):
-            frame.key, frame.waits_for_key = value, False
+            self._set_key(frame, event, value)
         else:
             _refuse(event, "a key is not a string")
 

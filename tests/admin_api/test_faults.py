@@ -174,3 +174,18 @@ def test_a_virtual_service(petstore: Api) -> None:
         ("/domains/0", "invalid_value"),
         ("/domains/1", "domain_conflict"),
     ]
+
+
+@pytest.mark.parametrize("path", ["routes", "config/apply"])
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('{"name": "a",\n "name": "b"}', "'name' stands twice in one object (line 2, column 2; first in line 1)"),
+        ("name: a\nname: b\n", "'name' stands twice in one object (line 2, column 1; first in line 1)"),
+    ],
+    ids=["JSON", "YAML"],
+)
+def test_a_key_that_stands_twice_is_malformed(api: Api, path: str, text: str, place: str) -> None:
+    answer = api.http.post(f"/api/v1/{path}", content=text, headers=YAML)
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed_body")
+    assert place in answer.json()["detail"]

@@ -67,7 +67,10 @@ REFUSED: list[tuple[str, bytes, str]] = [
     ("bytes that are not UTF-8", b"a: 1\nb: \xe9\n", "line 2"),
     ("YAML that is wrong tells line and column", b"a: b\n c: d\n", "line 2, column 3"),
     ("JSON that is wrong tells line and column", b'{"a": 1,\n "b" 2}', "line 2, column 6"),
-    ("JSON that is wrong as YAML too tells both", b'{"a": 1,\n "b" 2}', "as YAML"),
+    ("a list of JSON that is wrong", b'[1, {"a" 2}', "not JSON: Expecting ':'"),
+    ("an object that is cut off", b"{", "not JSON: Expecting property name"),
+    ("flow style that is wrong", b"{a: 1, b: [}", "not YAML: "),
+    ("a list in flow style that is wrong", b"['a', b: [}", "not YAML: "),
     ("a control character", b"a: \x07", "control characters"),
     ("NaN in JSON", b'{"a": NaN}', "NaN"),
     ("Infinity in JSON", b"[-Infinity]", "-Infinity"),
@@ -118,6 +121,66 @@ def test_refuses_quickly_what_is_too_complex(data: bytes) -> None:
     with pytest.raises(TooComplexError):
         read_text(data)
     assert time.monotonic() - started < 3
+
+
+TWICE: list[tuple[str, bytes, str]] = [
+    (
+        "in JSON",
+        b'{"a": 1,\n "b": {"x": ["{", 1], "x":\n 2}}',
+        "'x' stands twice in one object (line 2, column 23; first in line 2)",
+    ),
+    (
+        "in JSON, written in two ways",
+        b'[{"b": "a", "a": "b",\n "\\u0061": 1}]',
+        "'a' stands twice in one object (line 2, column 2; first in line 1)",
+    ),
+    (
+        "in YAML",
+        b"a: 1\nb:\n  x: 1\n  y: 2\n  x: 3\n",
+        "'x' stands twice in one object (line 5, column 3; first in line 3)",
+    ),
+    (
+        "in YAML's flow style",
+        b"{a: 1, b: 2, a: 3}",
+        "'a' stands twice in one object (line 1, column 14; first in line 1)",
+    ),
+    (
+        "by an alias",
+        b"- &k a\n- {a: 1, *k : 2}\n",
+        "'a' stands twice in one object (line 2, column 10; first in line 2)",
+    ),
+    (
+        "in the second document",
+        b"a: 1\n---\na: 1\na: 2\n",
+        "'a' stands twice in one object (line 4, column 1; first in line 3)",
+    ),
+    ("with a long name", b"x" * 99 + b": 1\n" + b"x" * 99 + b": 1\n", "xxx...' stands twice"),
+]
+
+
+@pytest.mark.parametrize(("data", "reason"), [row[1:] for row in TWICE], ids=[row[0] for row in TWICE])
+def test_a_key_that_stands_twice_is_refused_where_that_matters(data: bytes, reason: str) -> None:
+    read_all(data)
+    with pytest.raises(MalformedError) as caught:
+        read_all(data, unique_keys=True)
+    assert reason in caught.value.detail
+
+
+UNIQUE: list[tuple[str, bytes, list[JsonLike]]] = [
+    ("the same key in two objects", b'[{"a": {"a": 1}}, {"a": "a"}]', [[{"a": {"a": 1}}, {"a": "a"}]]),
+    ("a key that is merged", b"- &m {a: 1}\n- {<<: *m, a: 2}\n", [[{"a": 1}, {"a": 2}]]),
+    ("the same key in two documents", b"a: 1\n---\na: 2\n", [{"a": 1}, {"a": 2}]),
+]
+
+
+@pytest.mark.parametrize(("data", "values"), [row[1:] for row in UNIQUE], ids=[row[0] for row in UNIQUE])
+def test_what_stands_twice_in_several_objects_is_fine(data: bytes, values: list[JsonLike]) -> None:
+    assert read_all(data, unique_keys=True) == values
+
+
+def test_a_key_twice_is_told_of_a_text_that_is_broken_further_down_too() -> None:
+    with pytest.raises(MalformedError, match=r"'b' stands twice in one object \(line 1, column 16"):
+        read_text(b'{"a": {"b": 1, "b": 2}, "c" 3}', unique_keys=True)
 
 
 def test_reads_every_document_of_a_stream() -> None:
