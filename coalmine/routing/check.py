@@ -8,6 +8,7 @@ Rule 3: an unknown name comes with the nearest known one. ``definitions`` must h
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 from coalmine.errors import Fault, nearest
@@ -17,6 +18,8 @@ from coalmine.routing.edits import find_edit_faults
 from coalmine.routing.known import Known
 from coalmine.routing.local import find_local_faults
 from coalmine.routing.overrides import PATH_KEY, find_captures, find_override_faults
+
+_NEVER_IN_PATHS = re.compile(r"[\x00-\x20\x7f?#]")
 
 
 def check_route(route: Route, definitions: Definitions, *, tolerate: frozenset[str] = frozenset()) -> list[Fault]:
@@ -67,7 +70,7 @@ class RouteChecker:
         if route.rewrite is not None and not is_unread("/destinations") and _has_functions_only(route):
             detail = "a rewrite is for destinations without a function: a function brings its own path"
             faults.append(Fault("/rewrite", "invalid_value", detail, "leave the rewrite or the functions out"))
-        return faults
+        return [*faults, *_find_substitution_faults(route)]
 
     def _check_virtual_service(self, route: Route) -> Iterator[Fault]:
         name = route.virtual_service
@@ -98,6 +101,20 @@ class RouteChecker:
         others = self._known.upstreams_with(function)
         meant = did_you_mean(function, self._known.function_names(upstream))
         return Fault(pointer, "unknown_function", detail, f"{others[0]} has one" if others else meant)
+
+
+def _find_substitution_faults(route: Route) -> Iterator[Fault]:
+    """A substitution with such a character is RE2's idea of fine, and every request would be refused for it."""
+    regex = None if route.rewrite is None else route.rewrite.regex
+    if regex is None:
+        return
+    pointer = "/rewrite/regex/substitution"
+    if _NEVER_IN_PATHS.search(regex.substitution):
+        detail = "a path has no space, control character, ? or #, so every request would be refused"
+        yield Fault(pointer, "invalid_value", detail, "write %20, %3F or %23, or leave it out")
+    if group := re.search(r"\$([0-9])", regex.substitution):
+        detail = f"{group[0]} stands for itself here; a group of the pattern is \\{group[1]}"
+        yield Fault(pointer, "invalid_value", detail, "write %24 for a dollar sign before a digit")
 
 
 def _has_functions_only(route: Route) -> bool:

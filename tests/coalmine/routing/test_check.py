@@ -151,6 +151,30 @@ def test_a_good_route_has_no_faults(good: dict[str, Any]) -> None:
             id="a substitution",
         ),
         pytest.param(
+            {"destinations": [to("pets")], "rewrite": {"regex": {"pattern": "(a)", "substitution": "/b?x=1"}}},
+            "/rewrite/regex/substitution",
+            "invalid_value",
+            "a path has no",
+            "write %20",
+            id="a substitution with a query",
+        ),
+        pytest.param(
+            {"destinations": [to("pets")], "rewrite": {"regex": {"pattern": "(a)", "substitution": "/a b"}}},
+            "/rewrite/regex/substitution",
+            "invalid_value",
+            "a path has no",
+            "write %20",
+            id="a substitution with a space",
+        ),
+        pytest.param(
+            {"destinations": [to("pets")], "rewrite": {"regex": {"pattern": "(a)", "substitution": "/$1"}}},
+            "/rewrite/regex/substitution",
+            "invalid_value",
+            "a group of the pattern is",
+            "write %24",
+            id="a substitution in another language's words",
+        ),
+        pytest.param(
             {"redirect": {"prefix": "/a/.."}}, "/redirect/prefix", "invalid_value", "dot", "write /", id="a redirect"
         ),
         pytest.param(

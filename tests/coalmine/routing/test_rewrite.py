@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from coalmine.model import RegexRewrite, Rewrite
-from coalmine.routing.rewrite import compile_rewrite, join_prefix
+from coalmine.routing.decision import Reply, RequestHead
+from coalmine.routing.rewrite import MAX_PATH, compile_rewrite, join_prefix
 
 # The table of the Gateway API's HTTPPathModifier, and what it leaves open.
 TABLE = [
@@ -36,3 +37,10 @@ def test_prefixes_are_joined(path: str, matched: str, replacement: str, result: 
 def test_a_rewrite_that_cannot_work_is_refused_before_it_serves(pattern: str, substitution: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         compile_rewrite(Rewrite(regex=RegexRewrite(pattern=pattern, substitution=substitution)))
+
+
+def test_a_substitution_cannot_multiply_a_path_without_end() -> None:
+    rewrite = compile_rewrite(Rewrite(regex=RegexRewrite(pattern="a", substitution="b" * 100)))
+    answer = rewrite(RequestHead("GET", "/" + "a" * (MAX_PATH // 100 + 1)), None)  # type: ignore[arg-type]
+    assert isinstance(answer, Reply)
+    assert (answer.status, answer.code) == (414, "uri_too_long")
