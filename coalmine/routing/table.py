@@ -28,6 +28,9 @@ from coalmine.routing.snapshot import ServedRoute, ServedVirtualService, Snapsho
 from coalmine.routing.steps import finish
 from coalmine.routing.trie import NEVER, PrefixTrie, TemplateTrie
 
+# Hosts whose virtual service is remembered: few are asked for again and again. Beyond, memory begins anew.
+MAX_HOSTS = 1_024
+
 
 class CompiledRoute:
     """A served route, ready to match and to act; ``rank`` is its place in the effective order."""
@@ -171,13 +174,14 @@ def _improve(buckets: Sequence[Bucket], facts: Facts, best: Entry | None) -> Ent
 class RouteTable:
     """A snapshot, compiled. ``version`` is the snapshot's."""
 
-    __slots__ = ("_domains", "snapshot", "version", "virtual_services")
+    __slots__ = ("_domains", "_hosts", "snapshot", "version", "virtual_services")
 
     def __init__(self, snapshot: Snapshot, virtual_services: tuple[CompiledVirtualService, ...]) -> None:
         self.snapshot = snapshot
         self.version = snapshot.version
         self.virtual_services = virtual_services
         self._domains: dict[str, CompiledVirtualService] = {}
+        self._hosts: dict[str, CompiledVirtualService | None] = {}  # what was found before
         for service in virtual_services:
             for domain in service.domains:
                 self._domains.setdefault(domain, service)
@@ -202,4 +206,11 @@ class RouteTable:
 
     def find_virtual_service(self, host: str) -> CompiledVirtualService | None:
         """The virtual service with the most specific domain for ``host`` (a Host header's text will do)."""
-        return self._domains.get(host) or find_domain(self._domains, normalize_host(host))
+        try:
+            return self._hosts[host]
+        except KeyError:
+            found = find_domain(self._domains, normalize_host(host))
+            if len(self._hosts) >= MAX_HOSTS:
+                self._hosts.clear()
+            self._hosts[host] = found
+            return found

@@ -259,7 +259,8 @@ class ClientConnection(asyncio.Protocol):
         if self._exchange is not exchange:
             return
         self._exchange = None
-        self._release(UPSTREAM_FULL | CONNECTING)
+        if self._holds:
+            self._release(UPSTREAM_FULL | CONNECTING)
         if not keep or self._engine.draining:
             self.linger()
             return

@@ -195,9 +195,7 @@ class Engine:
             series = exchange.lane.series(forward, exchange.status)
         else:
             series = self.stats_store.find(_labels(exchange))
-        series.add(seconds)
-        if exchange.upstream_seconds is not None:
-            series.add_upstream(exchange.upstream_seconds)
+        series.add(seconds, exchange.upstream_seconds)
         if self._log is not None:
             self._log.add(_log_entry(exchange, seconds))
 

@@ -111,18 +111,16 @@ class Exchange:
     # The request's way
 
     def _start_forward(self, forward: Forward) -> None:
+        engine, request = self.engine, self.request
         self.forward = forward
         self.lane = self.served.lanes.find(forward)
+        passing = None
         if forward.body == "stream" and not self.request_done:
-            kept = self.engine.options.max_replay_body_bytes
-            self.sink = PassOn(self.client, self.request.fields.chunked, kept)
-        if forward.mirror is not None and not self.request.upgrade:
-            body = self.sink if isinstance(self.sink, PassOn) else None
-            start_mirror(self.engine, forward.mirror, self.request, body)
-        if forward.delay_seconds:
-            self._after(forward.delay_seconds, self._connect)
-        else:
-            self._connect()
+            passing = PassOn(self.client, request.fields.chunked, engine.options.max_replay_body_bytes)
+            self.sink = passing
+        if forward.mirror is not None and not request.upgrade:
+            start_mirror(engine, forward.mirror, request, passing)
+        self._after(forward.delay_seconds, self._connect)
 
     def _connect(self) -> None:
         cluster = self.lane.cluster
@@ -200,7 +198,8 @@ class Exchange:
             self.endpoint.failures = 0
         if response.status >= 400 and self._retry(retry.conditions_of_status(response.status)):
             return
-        self._end_retry()
+        if self._retrying:
+            self._end_retry()
         self.status = response.status
         self._begun = True
         self._encode, close = choose_encoding(response, self.request)
@@ -294,16 +293,17 @@ class Exchange:
             connection.abort()
 
     def _may_repeat(self, connection: UpstreamConnection | None) -> bool:
-        forward = self.forward
-        stale = connection is not None and forward is not None and retry.is_stale(connection, forward.method)
-        return stale and not self._fresh and self._replayable()
+        if connection is None or self.forward is None or self._fresh:
+            return False
+        return retry.is_stale(connection, self.forward.method) and self._replayable()
 
     def _replayable(self) -> bool:
         return not isinstance(self.sink, PassOn) or self.sink.replayable
 
     def _retry(self, met: frozenset[RetryCondition]) -> bool:
         """Try once more if the route says so and the request can be sent again; whether it will be."""
-        self._end_retry()
+        if self._retrying:
+            self._end_retry()
         retries, forward, budget = self.lane.retries, self.forward, self._budget
         if retries is None or forward is None or budget is None or not self._replayable():
             return False
@@ -319,9 +319,9 @@ class Exchange:
         return True
 
     def _end_retry(self) -> None:
-        if self._retrying and self._budget is not None:
-            self._retrying = False
-            self._budget.retries -= 1
+        assert self._budget is not None
+        self._retrying = False
+        self._budget.retries -= 1
 
     def expire(self, now: float) -> None:
         """The deadline has passed: of a try, of the answer's next part, or of the client's body."""
@@ -393,7 +393,8 @@ class Exchange:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._budget is not None:
+        if self._retrying:
             self._end_retry()
+        if self._budget is not None:
             self._budget.requests -= 1
         self.engine.record(self)

@@ -30,16 +30,15 @@ class Series:
         self.upstream_seconds = 0.0
         self.upstream_buckets = [0] * (len(BUCKETS) + 1)
 
-    def add(self, seconds: float) -> None:
+    def add(self, seconds: float, upstream: float | None = None) -> None:
+        """``upstream``: seconds until the upstream's response head was there, if one came."""
         self.count += 1
         self.seconds += seconds
         self.buckets[bisect_left(BUCKETS, seconds)] += 1
-
-    def add_upstream(self, seconds: float) -> None:
-        """Until the upstream's response head was there."""
-        self.upstream_count += 1
-        self.upstream_seconds += seconds
-        self.upstream_buckets[bisect_left(BUCKETS, seconds)] += 1
+        if upstream is not None:
+            self.upstream_count += 1
+            self.upstream_seconds += upstream
+            self.upstream_buckets[bisect_left(BUCKETS, upstream)] += 1
 
     def merge(self, other: Series) -> None:
         self.count += other.count

@@ -182,6 +182,10 @@ class UpstreamConnection(asyncio.Protocol):
         if response.idle_seconds is not None:
             # One second for the way there: better to open a connection too many than to write into a closing one.
             self._idle_seconds = min(UPSTREAM_IDLE_SECONDS, response.idle_seconds - 1.0)
+        if data and len(data) == response.length and response.has_body(self._method):
+            owner.response_started(response, data, True, b"")  # mostly an answer comes whole
+            self._finish(owner)
+            return
         reader = self._reader = response.body_reader(self._method)
         if reader is None:
             self._persistent &= not data

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coalmine.model import Route
+from coalmine.routing import table as table_module
 from coalmine.routing.decision import RequestHead
 from coalmine.routing.order import order_routes
 from coalmine.routing.snapshot import ServedRoute, ServedVirtualService, make_snapshot
@@ -292,6 +293,17 @@ def test_a_star_takes_every_other_host() -> None:
         "all",
         "one",
     ]
+
+
+def test_hosts_are_remembered_and_never_too_many_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table_module, "MAX_HOSTS", 3)
+    services = (ServedVirtualService("all", ("*",)), ServedVirtualService("one", ("one.test",)))
+    table = RouteTable.compile(make_snapshot((), services))
+    for number in range(10):
+        for host, name in ((f"{number}.test", "all"), ("one.test", "one"), ("ONE.test:80", "one")):
+            found = table.find_virtual_service(host)
+            assert found is not None and found.name == name
+            assert len(table._hosts) <= 3
 
 
 # -- why not -------------------------------------------------------------------------------------------------------
