@@ -27,8 +27,10 @@ log = logging.getLogger("coalmine.discovery")
 # It gives way to everybody (nice), so on a busy machine it may take long.
 _WALL_SECONDS = 10 * CPU_SECONDS
 _REMEMBERED = 1000
-# Documents come together (a start, a release), and whoever waits for functions then needs the processor.
+# Documents come together (a start, a release), and whoever waits for functions then needs the processor and the disk:
+# it begins when none has come for this long, or after so many pauses.
 _PAUSE_SECONDS = 2.0
+_MAX_PAUSES = 60
 TOO_LARGE = "it is not checked against its specification, because it is too large to be kept"
 
 ContentFindings = dict[str, tuple[Finding, ...]]  # by content hash
@@ -49,11 +51,13 @@ class Advisor:
         self._process = Process(command)
         self._waiting: OrderedDict[str, None] = OrderedDict()
         self._known: OrderedDict[str, tuple[Finding, ...]] = OrderedDict()
+        self._came = 0
         self._task: asyncio.Task[None] | None = None
 
     def look_at(self, upstream: str) -> None:
         """Its documents have no findings yet. Returns at once."""
         self._waiting[upstream] = None
+        self._came += 1
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._work())
 
@@ -70,7 +74,7 @@ class Advisor:
 
     async def _work(self) -> None:
         try:
-            await asyncio.sleep(_PAUSE_SECONDS)
+            await self._wait_for_quiet()
             while self._waiting:
                 upstream, _ = self._waiting.popitem(last=False)
                 try:
@@ -79,6 +83,13 @@ class Advisor:
                     log.exception("checking the documents of %s failed", upstream)
         finally:
             await self._process.close()
+
+    async def _wait_for_quiet(self) -> None:
+        for _ in range(_MAX_PAUSES):
+            came = self._came
+            await asyncio.sleep(_PAUSE_SECONDS)
+            if came == self._came:
+                return
 
     async def _advise(self, upstream: str) -> None:
         loop = asyncio.get_running_loop()

@@ -76,7 +76,8 @@ def save(
         if outcome.taken:
             if (now := (writer.uses_of(upstream), writer.pins_of(upstream))) != (uses, pins):
                 planned = pinning.find(*now)  # somebody wrote routes meanwhile
-            writer.put_pins(upstream, planned)
+            if (*planned,) != now[1]:
+                writer.put_pins(upstream, planned)
         if outcome.taken and not outcome.incomplete:
             texts = {taken.source.url: taken.body for taken in outcome.taken}
             writer.keep_documents(upstream, documents, changes.present, texts)

@@ -158,3 +158,20 @@ def test_a_failure_costs_that_upstream_only(catalog: Catalog, caplog: pytest.Log
 
     play(catalog, scene)
     assert "checking the documents of pets failed" in caplog.text
+
+
+def test_it_waits_for_quiet_but_not_for_ever(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(advice, "_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(advice, "_MAX_PAUSES", 4)
+
+    async def scene(bench: Bench) -> None:
+        looked: list[float] = []
+        now = asyncio.get_running_loop().time
+        bench.worker._advisor._load = lambda name: looked.append(now()) or {}  # type: ignore[func-returns-value, method-assign]
+        started = now()
+        while not looked:
+            bench.worker._advisor.look_at("pets")
+            await asyncio.sleep(0.01)
+        assert 0.15 < looked[0] - started < 2
+
+    play(catalog, scene)
