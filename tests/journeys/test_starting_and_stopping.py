@@ -54,7 +54,7 @@ class SlowServer(http.server.ThreadingHTTPServer):
 @contextmanager
 def slow_service() -> Iterator[str]:
     with SlowServer(("127.0.0.1", 0), SlowHandler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{server.server_address[1]}"
         server.shutdown()
