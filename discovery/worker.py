@@ -232,7 +232,7 @@ class DiscoveryWorker:
             watch.failures = 0
             self._plan(watch, watch.report.state)
             return watch.report.model_copy(
-                update={"started_at": started, "seconds": seconds, "attempts": tuple(outcome.attempts)}
+                update={"started_at": started, "seconds": round(seconds, 3), "attempts": tuple(outcome.attempts)}
             )
         if not self._is_current(watch):  # changed or deleted meanwhile: what was found belongs to the past
             return watch.report or ProbeReport(upstream=watch.upstream.name, state="pending")

@@ -21,7 +21,7 @@ from coalmine.cli.client import segment, trust_anchors
 from coalmine.cli.names import function_path, resolve_function
 from coalmine.cli.output import Output
 from coalmine.cli.pairs import split_header, split_pairs
-from coalmine.cli.shell import Shell, reads
+from coalmine.cli.shell import Shell, one_of, reads
 from coalmine.cli.text import clean
 from coalmine.errors import CoalmineError, NotFoundError, nearest
 
@@ -48,7 +48,7 @@ def _call(
     shell: Shell,
     function: Annotated[str, typer.Argument(help="UPSTREAM/FUNCTION, or a unique name")],
     values: Annotated[list[str] | None, typer.Argument(help="NAME=VALUE: parameters, and fields of the body")] = None,
-    via: Annotated[Via, typer.Option("--via", help="direct: at the upstream, past the gateway")] = Via.proxy,
+    via: Annotated[Via, one_of(Via, "--via", help="direct: at the upstream, past the gateway")] = Via.proxy,
     header: Annotated[list[str] | None, typer.Option("--header", "-H", help="'name: value'; several: again")] = None,
     data: Annotated[str | None, typer.Option("--data", help="the whole body, instead of fields")] = None,
 ) -> None:

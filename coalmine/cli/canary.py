@@ -65,6 +65,9 @@ def _start(
     body |= _sticky(sticky_cookie, sticky_header)
     made = shell.write("POST", "/canaries", body, params=_params(accept_breaking=accept_breaking))
     shell.done(made, f"canary started: {_sentence(made)}")
+    if not percent and header is None:
+        share = f"coalmine canary shift {made['virtual_service']}/{made['name']} 10"
+        shell.note(f"note: nobody gets the new version yet; a tenth of the requests: {share}")
     _tell_step(shell, made)
 
 

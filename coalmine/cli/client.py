@@ -6,6 +6,7 @@ import functools
 import getpass
 import json
 import os
+import re
 import shlex
 import socket
 import ssl
@@ -94,11 +95,21 @@ def send(admin_url: str, token: str | None, request: Request) -> Answer:
         )
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise UnreachableError(
-            f"no admin API answers at {admin_url} ({str(error) or type(error).__name__})",
+            f"no admin API answers at {admin_url} ({_explain(error, admin_url)})",
             hint="start it with: coalmine serve   or say where it is: --admin-url URL, COALMINE_ADMIN_URL",
         ) from None
     value = _read(response.status_code, response.content, admin_url)
     return Answer(value, response.headers.get("etag"), response.headers.get("coalmine-drifted"))
+
+
+def _explain(error: Exception, admin_url: str) -> str:
+    """Why nobody could be reached, without the numbers of the operating system."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, socket.gaierror):
+            return f"there is no host {urlsplit(admin_url).hostname}"
+        cause = cause.__cause__ or cause.__context__
+    return re.sub(r"^\[Errno -?[0-9]+\] ", "", str(error)) or type(error).__name__
 
 
 @functools.cache

@@ -12,7 +12,8 @@ from coalmine.errors import CoalmineError, DefinitionError, Fault
 # What the admin API says of its own addresses, in the words of this command line.
 _HINTS = {
     "in_use": "delete them first, or add --force: they keep their place and answer with a problem",
-    "already_exists": "choose another name, or change it with: coalmine apply -f FILE",
+    "already_exists": "choose another name, or change it: coalmine edit, or coalmine apply -f FILE",
+    "precondition_failed": "somebody else changed it meanwhile; look at it, and repeat the command",
 }
 _LISTED = 5  # users of an object that the admin API names in its detail
 
@@ -54,8 +55,13 @@ def complain(error: CoalmineError) -> None:
 
 def describe(error: CoalmineError) -> Iterator[str]:
     """The lines that tell ``error``."""
-    yield f"error: {clean(error.detail)}  [{clean(error.code)}]"
     faults = error.faults if isinstance(error, ApiError | DefinitionError) else ()
+    # Of a single fault the error says the same: it is told once, with its place.
+    alone = len(faults) == 1 and faults[0].detail == error.detail and not faults[0].related
+    where = f"{clean(faults[0].pointer)}: " if alone and faults[0].pointer else ""
+    yield f"error: {where}{clean(error.detail)}  [{clean(error.code)}]"
+    if alone:
+        faults = ()
     # What mends them all is said once, at the end.
     shared = {fault.hint for fault in faults} if len(faults) > 1 else set()
     for fault in faults:

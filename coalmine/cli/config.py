@@ -16,6 +16,7 @@ from coalmine.cli.output import Output
 from coalmine.cli.revisions import DIFFERENT, diff_revisions
 from coalmine.cli.shell import Shell, reads, writes
 from coalmine.cli.text import clean
+from coalmine.cli.waiting import find_upstream, tell_problems, wait_for_discovery
 
 _Files = Annotated[
     list[str], typer.Option("--filename", "-f", help="a file, a directory or - (standard input); several: again")
@@ -38,7 +39,14 @@ def register(app: typer.Typer) -> None:
 
 
 def _apply(
-    shell: Shell, filename: _Files, replace: _Replace = False, owner: _Owner = _DEFAULT_OWNER, prune: _Prune = False
+    shell: Shell,
+    filename: _Files,
+    replace: _Replace = False,
+    owner: _Owner = _DEFAULT_OWNER,
+    prune: _Prune = False,
+    wait: Annotated[
+        float, typer.Option("--wait", min=0, help="so many seconds until the functions that the set calls are found")
+    ] = 0,
 ) -> None:
     """Makes what the files say: Coalmine's own form, or Gloo's manifests. All of it or nothing."""
     if replace and prune:
@@ -47,15 +55,22 @@ def _apply(
     result = _send(shell, read_files(filename), method, path, _query(owner, prune=prune))
     if shell.output is not Output.table:
         shell.show(result)
-        return
+    else:
+        _write_applied(shell, result, waits=wait > 0)
+    if wait and not shell.dry_run:
+        wait_for_discovery(shell, result["problems"], wait)
+
+
+def _write_applied(shell: Shell, result: Mapping[str, Any], *, waits: bool) -> None:
     _write_result(shell, result)
     done = count_changes(result["changes"]) or "nothing to change"
     output.write(done + (" (dry run: nothing was changed)" if shell.dry_run else ""))
     for name in result["ended_canaries"]:
         ends = "would end" if shell.dry_run else "is over"
         shell.note(f"note: the canary on route {name} {ends}: the files replaced its routes")
-    for problem in result.get("problems") or ():
-        shell.note(f"{problem['severity']}: {problem['where']}: {problem['detail']}  [{problem['code']}]")
+    tell_problems(shell, result["problems"])
+    if not waits and any(find_upstream(problem) for problem in result["problems"]):
+        shell.note("coalmine check tells when they are found; apply --wait SECONDS waits for them")
 
 
 def _diff(

@@ -10,6 +10,8 @@ import typer
 
 from coalmine.cli import kinds
 from coalmine.cli.client import segment
+from coalmine.cli.complaint import ApiError
+from coalmine.cli.flag_hints import speak_flags
 from coalmine.cli.route_flags import FLAGS, apply_flags
 from coalmine.cli.shell import Shell, give_signature, writes
 from coalmine.errors import NotFoundError
@@ -70,7 +72,7 @@ def _add(
         shell.note("note: --index is not needed; the order is computed (--priority overrules it)")
     body |= {"name": route_name} if route_name else {}
     body |= {"virtual_service": name} if name else {}
-    made = shell.write("POST", "/routes", body)
+    made = _write(shell, "POST", "/routes", body)
     shell.done(made, f"route {made['name']} added to {made['virtual_service']}: {_summary(made)}")
     _warn(shell, made)
 
@@ -92,7 +94,7 @@ def _edit(
     after = apply_flags(before, flags) | ({"virtual_service": name} if name else {})
     if after == before and not _has_new_definition(found.value):
         raise typer.BadParameter("say what to change, for example --dest UPSTREAM=WEIGHT")
-    made = shell.write("PUT", path, after, etag=found.etag)
+    made = _write(shell, "PUT", path, after, etag=found.etag)
     shell.done(made, f"route {route} changed: {_summary(made)}")
     _warn(shell, made)
 
@@ -101,6 +103,13 @@ def _has_new_definition(route: dict[str, Any]) -> bool:
     """Whether writing the route as it is takes something: a function that changed since."""
     problems = (route.get("status") or {}).get("problems") or ()
     return any(problem["code"] == "function_changed" for problem in problems)
+
+
+def _write(shell: Shell, method: str, path: str, body: dict[str, Any], etag: str | None = None) -> Any:
+    try:
+        return shell.write(method, path, body, etag=etag)
+    except ApiError as error:
+        raise speak_flags(error) from None
 
 
 def _remove(

@@ -7,7 +7,8 @@ import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from enum import StrEnum
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -19,6 +20,7 @@ from coalmine.cli.text import clean
 DEFAULT_ADMIN_URL = "http://127.0.0.1:8081"
 _PAGE = "1000"  # the admin API's longest page
 
+Word = TypeVar("Word", bound=StrEnum)
 Rows = Callable[[Any], tuple[Sequence[str], Sequence[Sequence[object]]]]
 
 
@@ -124,7 +126,20 @@ _AdminToken = Annotated[
     str | None,
     typer.Option("--admin-token", envvar="COALMINE_ADMIN_TOKEN", help="its bearer token", metavar="TOKEN"),
 ]
-_Output = Annotated[Output, typer.Option("--output", "-o", help="curl prints the REST call instead of making it")]
+
+
+def one_of(kind: type[Word], *flags: str, help: str) -> Any:
+    """An option whose value is one of the words of ``kind``."""
+
+    def parse(text: str) -> Word:
+        if text not in tuple(kind):
+            raise typer.BadParameter(f"{text!r} is none of {', '.join(kind)}")
+        return kind(text)
+
+    return typer.Option(*flags, parser=parse, metavar=f"[{'|'.join(kind)}]", help=help)
+
+
+_Output = Annotated[Output, one_of(Output, "--output", "-o", help="curl prints the REST call instead of making it")]
 _DryRun = Annotated[bool, typer.Option("--dry-run", help="try only: check everything, change nothing")]
 
 

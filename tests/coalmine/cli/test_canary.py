@@ -169,3 +169,10 @@ def test_json_has_all_and_no_remarks(zoo: Cli) -> None:
     assert item["status"]["state"] == "testers"
     assert [one["role"] for one in item["status"]["versions"]] == ["old", "new"]
     assert "baseline" not in item
+
+
+def test_a_canary_that_nobody_gets_says_so(zoo: Cli) -> None:
+    told = zoo(f"canary start coalmine/findPets --to {V2}").err
+    command = "coalmine canary shift coalmine/find-pets 10"
+    assert f"note: nobody gets the new version yet; a tenth of the requests: {command}" in told
+    assert f"{V2}/findPets gets 10%" in zoo(command.removeprefix("coalmine ")).out

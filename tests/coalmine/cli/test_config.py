@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from coalmine.feed import WorkerState
-from tests.admin_api.support import V1, V2
+from tests.admin_api.support import V1, V2, petstore_functions
 from tests.coalmine.cli.conftest import Cli
 
 MANIFEST = """
@@ -97,6 +99,65 @@ def test_what_stands_twice_is_told_with_both_files(cli: Cli, folder: Path) -> No
     second = write(folder, "b.yaml", "name: two\ndomains: [c.test]\n")
     refused = cli(f"apply -f {first} -f {second}", code=1).err.splitlines()
     assert refused[1:] == ["  b.yaml /name: two stands twice in this set", "      the other: a.yaml document 2 /name"]
+
+
+def test_what_is_no_mapping_is_told_once_with_the_keys_that_there_are(cli: Cli, folder: Path) -> None:
+    refused = cli(f"apply -f {write(folder, 'text.yaml', 'hello')}", code=1).err.splitlines()
+    assert refused[0] == "error: text.yaml: a document is a mapping  [invalid_definition]"
+    assert "upstreams, virtual_services, routes" in refused[1]
+    assert len(refused) == 2
+
+
+def test_a_key_that_stands_twice_is_told_with_its_file(cli: Cli, folder: Path) -> None:
+    name = write(folder, "a.yaml", "name: one\ndomains: [a.test]\nname: two\n")
+    refused = cli(f"apply -f {name}", code=1).err
+    assert "a.yaml: the key 'name' stands twice in one object (line 3, column 1; first in line 1)" in refused
+
+
+NEW = """
+upstreams: [{name: new, endpoints: ["http://127.0.0.1:9"]}]
+virtual_services: [{name: zoo, domains: [zoo.test]}]
+routes:
+- {name: all, virtual_service: zoo, destinations: [{upstream: new, function: findPets}]}
+- {name: typo, virtual_service: zoo, match: {path: {prefix: /b}}, destinations: [{upstream: new, function: findPet}]}
+"""
+
+
+def test_what_waits_for_discovery_is_a_note_and_no_error(cli: Cli, folder: Path) -> None:
+    told = cli(f"apply -f {write(folder, 'a.yaml', NEW)}").err
+    assert "note: waiting for discovery of new: routes/all, routes/typo" in told
+    assert "apply --wait SECONDS" in told
+    assert "error" not in told
+
+
+@pytest.fixture
+def found_later(cli: Cli) -> Iterator[None]:
+    """Discovery of the upstream ``new``, a moment after it is asked for."""
+
+    def discover() -> None:
+        functions = [one for one in petstore_functions("new") if one.name == "findPets"]
+        cli.api.discover("new", *functions)
+
+    timer = threading.Timer(1.0, discover)
+    timer.start()
+    yield
+    timer.join()
+
+
+def test_apply_waits_until_the_functions_are_found(cli: Cli, folder: Path, found_later: None) -> None:
+    text = NEW.rpartition("- {name: typo")[0]
+    cli(f"apply -f {write(folder, 'a.yaml', text)} --wait 20")
+    assert cli("get problems -o json").json == []
+
+
+def test_what_was_read_and_is_not_there_is_an_error(cli: Cli, folder: Path, found_later: None) -> None:
+    told = cli(f"apply -f {write(folder, 'a.yaml', NEW)} --wait 20", code=1).err
+    assert "error: routes/typo: the upstream new has no function findPet  [function_unknown]" in told
+
+
+def test_waiting_has_an_end(cli: Cli, folder: Path) -> None:
+    told = cli(f"apply -f {write(folder, 'a.yaml', NEW)} --wait 0.3", code=1).err
+    assert told.splitlines()[-1] == "note: waiting for discovery of new: routes/all, routes/typo"
 
 
 BROKEN = {

@@ -57,7 +57,12 @@ def test_serve_has_a_flag_for_every_setting_and_passes_what_is_given(
 
 def test_the_demo_is_told_where_to_keep_its_catalog(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Path | None] = []
-    monkeypatch.setattr("coalmine.serve.demo.run", lambda keep: seen.append(keep) or 0)
+
+    def run(keep: Path | None) -> int:
+        seen.append(keep)
+        return 0
+
+    monkeypatch.setattr("coalmine.serve.demo.run", run)
     assert (main(["demo"]), main(["demo", "--keep", "here"])) == (0, 0)
     assert seen == [None, Path("here")]
 

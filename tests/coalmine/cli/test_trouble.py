@@ -33,7 +33,7 @@ class _Stub(BaseHTTPRequestHandler):
 @pytest.fixture
 def stub() -> Iterator[HTTPServer]:
     server = HTTPServer(("127.0.0.1", 0), _Stub)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     yield server
     server.shutdown()
@@ -85,6 +85,24 @@ def test_a_url_that_is_none(url: str, capsys: pytest.CaptureFixture[str]) -> Non
     code, _, err = run(capsys, "get", "upstreams", "--admin-url", url)
     assert code == 1
     assert "error:" in err
+
+
+def test_a_host_that_is_not_there_is_said_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    _, _, err = run(capsys, "get", "upstreams", "--admin-url", "nonsense.invalid")
+    assert "(there is no host nonsense.invalid)" in err
+    assert "Errno" not in err
+    _, _, err = run(capsys, "get", "upstreams", "--admin-url", "http://127.0.0.1:1")
+    assert "Errno" not in err
+
+
+@pytest.mark.parametrize("words", [("get", "upstreams", "-o", "xml"), ("call", "f", "--via", "xml")])
+def test_a_word_that_is_none_of_those_that_there_are(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = run(capsys, *words)
+    assert code == 2
+    assert "'xml' is none of " in err
+    assert "Value error" not in err
 
 
 def test_labels_of_others_stay_text_in_every_output(cli: Cli) -> None:
