@@ -47,21 +47,27 @@ def ask(connection: http.client.HTTPConnection, method: str, path: str, body: An
 @contextmanager
 def gateway(workers: int) -> Iterator[tuple[int, int]]:
     """The ports of a gateway that is ready: proxy, admin."""
+    with tempfile.TemporaryDirectory() as directory, gateway_on(Path(directory), workers=workers) as ports:
+        yield ports
+
+
+@contextmanager
+def gateway_on(folder: Path, *, workers: int) -> Iterator[tuple[int, int]]:
+    """A gateway whose catalog lies in ``folder``."""
     proxy, admin = free_port(), free_port()
-    with tempfile.TemporaryDirectory() as directory:
-        addresses = ["--proxy", f"127.0.0.1:{proxy}", "--admin", f"127.0.0.1:{admin}"]
-        process = subprocess.Popen(
-            [sys.executable, "-m", "coalmine", "serve", *addresses, "--workers", str(workers)],
-            cwd=directory,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
-            stdout=subprocess.DEVNULL,
-        )
-        try:
-            wait_until_ready(admin)
-            yield proxy, admin
-        finally:
-            process.terminate()
-            process.wait(30)
+    addresses = ["--proxy", f"127.0.0.1:{proxy}", "--admin", f"127.0.0.1:{admin}"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "coalmine", "serve", *addresses, "--workers", str(workers)],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        wait_until_ready(admin)
+        yield proxy, admin
+    finally:
+        process.terminate()
+        process.wait(30)
 
 
 def wait_until_ready(admin: int) -> None:
