@@ -78,11 +78,11 @@ $(MADE):
 
 $(RUNTIME): $(MADE) requirements.lock pyproject.toml
 	@echo "Installing what requirements.lock pins"
-	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps --require-hashes -r requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(DEV): $(RUNTIME) requirements-dev.lock
 	@echo "Installing what requirements-dev.lock pins"
-	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@$(PIP) install --no-deps --require-hashes -r requirements-dev.lock
 	@touch $@
