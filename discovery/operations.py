@@ -15,9 +15,11 @@ from typing import Any
 from discovery.bodies import find_body, list_responses
 from discovery.document import Document
 from discovery.found import Found, Reading
+from discovery.kept import keep_components
 from discovery.parameters import list_parameters
 from discovery.reader import Reader
 from discovery.references import References, Resolved, escape
+from discovery.schema_names import replace_names
 from discovery.servers import base_of_swagger, find_base, join
 from discovery.text import clean_name, has_control
 
@@ -32,6 +34,8 @@ _MAX_EXTENSION = 2_000
 
 def read_document(document: Document, url: str) -> Reading:
     """Everything of interest in ``document``, which was found at ``url``; raises ``TooManyError``."""
+    if (document.minor or 0) >= 1:
+        replace_names(document.root, url)
     reader = Reader(document, References(document.root, url), url)
     found: dict[tuple[str, str], Found] = {}
     for path, item in document.paths.items():
@@ -39,6 +43,7 @@ def read_document(document: Document, url: str) -> Reading:
             if found.setdefault((operation.method, operation.path), operation) is not operation:
                 detail = f"{operation.method} {operation.path} stands here twice; the first one counts"
                 reader.report("operation_skipped", f"/paths/{escape(path)}", detail, "error")
+    components = keep_components(reader)
     info = document.root.get("info")
     title = clean_name(info.get("title"))[:200] if isinstance(info, dict) else ""
     return Reading(
@@ -46,14 +51,8 @@ def read_document(document: Document, url: str) -> Reading:
         title=title or None,
         found=tuple(found.values()),
         problems=reader.all_problems(),
-        components=_components(document),
+        components=components,
     )
-
-
-def _components(document: Document) -> dict[str, Any]:
-    """What schemas refer to, under the keys that their references begin with."""
-    keys = ("definitions", "parameters", "responses") if document.is_swagger else ("components",)
-    return {key: document.root[key] for key in keys if isinstance(document.root.get(key), dict)}
 
 
 def _path_item(reader: Reader, path: str, raw: Any) -> Iterator[Found]:

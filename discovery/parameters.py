@@ -95,6 +95,8 @@ def _take(reader: Reader, parameters: Parameters, place: str, resolved: Resolved
         parameters.body = resolved
     elif place == "formData":
         parameters.form.append(resolved)
+    elif place == "querystring" and (reader.document.minor or 0) >= 2:
+        pass  # OpenAPI 3.2: the whole query as one value; the client's is passed on as it comes
     elif place not in _PLACES:
         reader.report("document_invalid", resolved.pointer, f"there is no place {place[:40]!r} for a parameter")
     elif has_control(_name(resolved.value)):
@@ -142,6 +144,8 @@ def _style(reader: Reader, resolved: Resolved, place: Place) -> tuple[Style, boo
             return _COLLECTIONS.get(str(raw.get("collectionFormat")), _COLLECTIONS["csv"])
         return default, False
     style = raw.get("style", default)
+    if style == place == "cookie":  # OpenAPI 3.2: form, but for what is encoded
+        style = default
     if style not in _STYLES[place]:
         reader.report("document_invalid", resolved.pointer, f"{str(style)[:40]!r} is no style of {place} parameters")
         style = default

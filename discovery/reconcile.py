@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from coalmine.model import Function
-from discovery.naming import Identity, Named
+from discovery.naming import Identity, Known, Named
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +40,10 @@ class Changes:
         return self.added + self.changed + self.returned + self.unchanged
 
 
-def known_names(known: Iterable[Function]) -> dict[Identity, str]:
+def known_names(known: Iterable[Function]) -> dict[Identity, Known]:
     """The names given before; of two functions with the same method and path the active one counts."""
     ordered = sorted(known, key=lambda function: function.state == "active")
-    return {(function.method, function.path): function.name for function in ordered}
+    return {(each.method, each.path): Known(each.name, each.operation_id) for each in ordered}
 
 
 def reconcile(

@@ -38,6 +38,11 @@ def escape(token: str) -> str:
     return token.replace("~", "~0").replace("/", "~1")
 
 
+def split(pointer: str) -> list[str]:
+    """The keys of a JSON pointer."""
+    return [token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:]]
+
+
 class References:
     def __init__(self, document: dict[str, Any], url: str = "") -> None:
         self._document = document
@@ -54,12 +59,12 @@ class References:
             if not isinstance(value, dict) or "$ref" not in value:
                 return Resolved(_beside(value, siblings), pointer)
             siblings = {**{key: each for key, each in value.items() if key != "$ref"}, **siblings}
-            pointer = self._local(value["$ref"])
+            pointer = self.local(value["$ref"])
             value = self.find(pointer)
         raise BrokenReferenceError("the reference leads back to itself, or through too many others")
 
-    def _local(self, reference: Any) -> str:
-        """The JSON pointer in ``reference``, when it points into this document."""
+    def local(self, reference: Any) -> str:
+        """The JSON pointer in ``reference``; raises ``BrokenReferenceError`` where it points elsewhere."""
         if not isinstance(reference, str):
             raise BrokenReferenceError("$ref is not a string")
         target, _, fragment = reference.partition("#")
@@ -76,10 +81,10 @@ class References:
     def find(self, pointer: str) -> Any:
         """The value at ``pointer``; raises ``BrokenReferenceError``."""
         if pointer and not pointer.startswith("/"):
-            raise BrokenReferenceError(f"{pointer[:200]!r} is not a JSON pointer")
+            raise BrokenReferenceError(f"{pointer[:200]!r} is no JSON pointer, and no schema has it as its name")
         value: Any = self._document
-        for token in pointer.split("/")[1:]:
-            value = _step(value, token.replace("~1", "/").replace("~0", "~"), pointer)
+        for key in split(pointer):
+            value = _step(value, key, pointer)
         return value
 
 

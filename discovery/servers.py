@@ -20,7 +20,11 @@ _SAFE = "/%:@!$&'()*+,;=-._~{}"  # RFC 3986 section 3.3, and what is escaped or 
 def base_of_swagger(root: dict[str, Any]) -> str:
     """The base path without a slash at its end; "" for the root."""
     base = root.get("basePath")
-    return _tidy(base) if isinstance(base, str) else ""
+    if not isinstance(base, str):
+        return ""
+    if "://" in base:  # a whole URL where only its path belongs
+        return _path_of(base, "") or ""
+    return _tidy(base)
 
 
 def find_base(servers: Any, document_url: str) -> str | None:
@@ -29,12 +33,19 @@ def find_base(servers: Any, document_url: str) -> str | None:
     Of several servers the one that names the origin the document came from counts, else the first.
     """
     urls = [url for server in servers for url in _expand(server)] if isinstance(servers, list) else []
-    if not urls:
-        return None
     own = _origin(document_url)
-    chosen = next((url for url in urls if own and _origin(url) == own), urls[0])
+    # What is written first stays first: sorting is stable.
+    for url in sorted(urls, key=lambda url: own is None or _origin(url) != own):
+        # An empty URL is the document's own by RFC 3986 section 5.2.2; those who write it mean the root.
+        path = _path_of(url, document_url) if url else ""
+        if path is not None:
+            return path
+    return None
+
+
+def _path_of(url: str, document_url: str) -> str | None:
     try:
-        return _tidy(urlsplit(urljoin(document_url, chosen)).path)
+        return _tidy(urlsplit(urljoin(document_url, url)).path)
     except ValueError:  # such as http://[oops/v1
         return None
 

@@ -18,6 +18,8 @@ _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
 )
 
+_ZEROS = (("000x", "utf-32-be"), ("x000", "utf-32-le"), ("0x", "utf-16-be"), ("x0", "utf-16-le"))
+
 
 def decode(data: bytes) -> str:
     """The text of ``data`` without its byte order mark; raises ``MalformedError`` with the byte offset."""
@@ -34,5 +36,5 @@ def _find_encoding(data: bytes) -> str:
         if data.startswith(mark):
             return encoding
     # The first character is ASCII in both formats, so the place of the zero bytes shows the width (RFC 4627 section 3).
-    zeros = (data[:1] == b"\0", data[1:2] == b"\0")
-    return {(True, False): "utf-16-be", (False, True): "utf-16-le"}.get(zeros, "utf-8")
+    zeros = "".join("0" if byte == 0 else "x" for byte in data[:4])
+    return next((encoding for start, encoding in _ZEROS if zeros.startswith(start)), "utf-8")

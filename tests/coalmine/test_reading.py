@@ -27,6 +27,8 @@ READ: list[tuple[str, bytes, JsonLike]] = [
     ("UTF-32 is told by its mark", "a: ä".encode("utf-32"), {"a": "ä"}),
     ("UTF-16 without a mark is told by its zeros, little end first", "a: ä".encode("utf-16-le"), {"a": "ä"}),
     ("UTF-16 without a mark is told by its zeros, big end first", "a: ä".encode("utf-16-be"), {"a": "ä"}),
+    ("UTF-32 without a mark is told by its zeros, little end first", "a: ä".encode("utf-32-le"), {"a": "ä"}),
+    ("UTF-32 without a mark is told by its zeros, big end first", "a: ä".encode("utf-32-be"), {"a": "ä"}),
     ("status codes as keys are strings", b"200: ok\n3.10: x\n", {"200": "ok", "3.10": "x"}),
     ("words as keys are strings", b"true: x\n~: y\nnull: z\n", {"true": "x", "~": "y", "null": "z"}),
     ("no and on are strings, as YAML 1.2 has it", b"[no, on, yes, off]", ["no", "on", "yes", "off"]),

@@ -60,9 +60,9 @@ def test_is_refused_with_a_reason(bench: Bench, row: Refused) -> None:
     assert row.detail in report.attempts[0].detail
     assert report.attempts[0].detail and len(report.detail) < 1000
     assert report.functions == 0
-    assert took < TIMEOUT + 10
+    assert took < TIMEOUT + 30, "the parsing process is ended by the wall clock at the latest"
     if row.outcome not in ("too_complex",):
-        assert took < TIMEOUT + 3
+        assert took < TIMEOUT + 10
 
 
 @pytest.mark.parametrize("row", READ, ids=[row.sentence for row in READ])

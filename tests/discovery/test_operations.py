@@ -41,6 +41,9 @@ FULL_PATHS: list[tuple[str, dict[str, Any], str]] = [
     ("a server with a slash at its end", openapi(GET, servers=[{"url": "/v1/"}]), "/v1/a"),
     ("a server that is the root", openapi(GET, servers=[{"url": "/"}]), "/a"),
     ("a server elsewhere", openapi(GET, servers=[{"url": "https://api.example.com/v2"}]), "/v2/a"),
+    ("an empty server URL is the root", openapi(GET, servers=[{"url": ""}]), "/a"),
+    ("a server that is no URL is passed over", openapi(GET, servers=[{"url": "http://[oops"}, {"url": "/ok"}]), "/ok/a"),
+    ("a whole URL as the basePath", swagger(GET, basePath="http://elsewhere/v2/"), "/v2/a"),
     ("a server relative to the document", openapi(GET, servers=[{"url": "v2"}]), "/docs/v2/a"),
     ("a server one level up from the document", openapi(GET, servers=[{"url": "../v2"}]), "/v2/a"),
     ("the first of several servers", openapi(GET, servers=[{"url": "https://x/1"}, {"url": "/2"}]), "/1/a"),
@@ -295,7 +298,7 @@ def test_unknown_versions_are_refused(version: Any) -> None:
 BROKEN = [
     ("a parameter name with control characters", {"name": "a\r\nb", "in": "query"}, "document_invalid", "control"),
     ("a reference that is a number", {"$ref": 7}, "document_invalid", "not a string"),
-    ("a reference to an anchor", {"$ref": "#anchor"}, "document_invalid", "not a JSON pointer"),
+    ("a reference to an anchor", {"$ref": "#anchor"}, "document_invalid", "no JSON pointer"),
     ("a reference to nothing", {"$ref": "#/components/x/y"}, "document_invalid", "nothing at"),
     ("a reference past the end of a list", {"$ref": "#/x-list/9"}, "document_invalid", "nothing at"),
     ("a reference that is no URL", {"$ref": "http://[oops/x#/a"}, "external_reference", "not fetched"),

@@ -8,7 +8,7 @@ import pytest
 
 from coalmine.model import Function
 from discovery.found import Found
-from discovery.naming import Named
+from discovery.naming import Known, Named
 from discovery.reconcile import Changes, known_names, reconcile
 
 BEFORE = datetime(2026, 1, 1, tzinfo=UTC)
@@ -65,4 +65,4 @@ def test_nothing_is_removed_by_an_incomplete_reading() -> None:
 
 def test_the_name_of_the_active_function_counts() -> None:
     known = [function("now"), function("then", state="removed"), function("other", "/b", state="removed")]
-    assert known_names(known) == {("GET", "/a"): "now", ("GET", "/b"): "other"}
+    assert known_names(known) == {("GET", "/a"): Known("now"), ("GET", "/b"): Known("other")}
