@@ -28,6 +28,15 @@ def split_pairs(texts: Iterable[str], flag: str) -> dict[str, str]:
     return found
 
 
+def gather_pairs(texts: Iterable[str], flag: str) -> dict[str, list[str]]:
+    """The values of each name, in order."""
+    found: dict[str, list[str]] = {}
+    for text in texts:
+        name, value = split_pair(text, flag)
+        found.setdefault(name, []).append(value)
+    return found
+
+
 def split_header(text: str, flag: str) -> tuple[str, str]:
     """``name: value`` as curl takes it, or ``name=value``."""
     colon, equals = text.find(":"), text.find("=")

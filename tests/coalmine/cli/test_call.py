@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
 
-from coalmine.cli.call import client_path, content_type_of, find_conditions, split_values
+from coalmine.cli.call_parts import Asked, Written, content_type_of, find_conditions, find_path, split_values
 from coalmine.errors import CoalmineError
 from coalmine.model import Parameter, RequestBody, Route, Upstream, VirtualService
 from tests.admin_api.support import make_function
@@ -83,11 +83,18 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "a path value is one segment": ("echo/find id=a/b?c", {"path": "/cats/a%2Fb%3Fc"}),
     "a name that only one upstream has": ("find id=1", {"path": "/cats/1"}),
     "a list in a query": ("find id=1 tags=a,b", {"path": "/cats/1?tags=a&tags=b"}),
+    "a list given one by one": ("find id=1 tags=a,b tags=c", {"path": "/cats/1?tags=a%2Cb&tags=c"}),
+    "a list in JSON": ('find id=1 tags=["a,b",2]', {"path": "/cats/1?tags=a%2Cb&tags=2"}),
+    "what looks like a template is a value": ("find id={query.x} x={id}", {"path": "/cats/%7Bquery.x%7D", "x": "{id}"}),
     "a header": ("find id=1 x=y=z", {"x": "y=z"}),
     "a header beside": ("find id=1 -H x:1", {"x": "1"}),
     "fields of a body": (
         "add name=7 age=7 other=[1]",
         {"body": {"name": "7", "age": 7, "other": [1]}, "method": "POST"},
+    ),
+    "a field given several times": (
+        "add other=1 other=x name=a name=2",
+        {"body": {"other": [1, "x"], "name": ["a", 2]}},
     ),
     "a text without quotes": ("add other=seven", {"body": {"other": "seven"}}),
     "a whole body": ("add --data [1]", {"body": [1]}),
@@ -112,6 +119,7 @@ def test_the_call_as_a_curl_line(caller: Cli, echo: int) -> None:
 REFUSED = {
     "a missing parameter": ("find", "needs the path parameter id"),
     "a misspelt parameter": ("find id=1 tag=x", "did you mean tags?"),
+    "two values for one": ("find id=1 id=2", "id takes one value and is given twice"),
     "a parameter of nobody": ("broken zzz=x", "it takes none"),
     "fields and a body": ("add name=x --data {}", "has no parameter name"),
     "no such function": ("echo/nothing", "[not_found]"),
@@ -138,26 +146,28 @@ def test_no_route_calls_it(caller: Cli) -> None:
     assert "coalmine add route" in caller("call broken", code=1).err
 
 
-PATHS: dict[str, tuple[dict[str, str], dict[str, str], str | None]] = {
-    "an exact path": ({"exact": "/a"}, {"id": "1"}, "/a"),
-    "a prefix and what follows": ({"prefix": "/a/"}, {"id": "x%2Fy"}, "/a/x%2Fy"),
-    "a prefix alone": ({"prefix": "/"}, {}, "/"),
-    "a template": ({"template": "/a/{id}.json"}, {"id": "1"}, "/a/1.json"),
+PATHS: dict[str, tuple[dict[str, str], dict[str, str], Asked | None]] = {
+    "an exact path": ({"exact": "/a"}, {}, Asked("/a", [])),
+    "an exact path that has no place for a parameter": ({"exact": "/a"}, {"id": "1"}, Asked("/a", ["id=1"])),
+    "a prefix and what follows": ({"prefix": "/a/"}, {"id": "x%2Fy"}, Asked("/a/x%2Fy", [])),
+    "a prefix alone": ({"prefix": "/"}, {}, Asked("/", [])),
+    "a template": ({"template": "/a/{id}.json"}, {"id": "1"}, Asked("/a/1.json", [])),
+    "a template that has no place for a parameter": ({"template": "/a/b"}, {"id": "1"}, Asked("/a/b", ["id=1"])),
     "a template with a hole": ({"template": "/a/{other}"}, {"id": "1"}, None),
     "a pattern": ({"regex": "/a"}, {}, None),
 }
 
 
 @pytest.mark.parametrize(("path", "given", "expected"), PATHS.values(), ids=PATHS)
-def test_the_path_that_a_client_asks_for(path: dict[str, str], given: Mapping[str, str], expected: str | None) -> None:
-    assert client_path({"path": path}, {"path": "/cats/{id}"}, given) == expected
+def test_the_path_that_a_client_asks_for(path: dict[str, str], given: dict[str, str], expected: Asked | None) -> None:
+    assert find_path({"path": path}, {"path": "/cats/{id}"}, Written(given, given, [], [])) == expected
 
 
 def test_a_body_without_a_schema_takes_json_as_json() -> None:
     function = {"name": "f", "path": "/", "parameters": [], "request_body": {"schema": None}}
-    assert split_values(function, {"a": "1", "b": "x"}, None) == ({}, '{"a": 1, "b": "x"}')
+    assert split_values(function, {"a": ["1"], "b": ["x"]}, None) == ({}, '{"a": 1, "b": "x"}')
     with pytest.raises(CoalmineError, match="has no parameter a"):
-        split_values({**function, "request_body": None}, {"a": "1"}, None)
+        split_values({**function, "request_body": None}, {"a": ["1"]}, None)
 
 
 VIA_PROXY = {
@@ -183,6 +193,22 @@ def test_the_request_that_a_client_would_send(caller: Cli, match: dict[str, Any]
         writer.put_route(Route.model_validate({**definition, "destinations": [destination]}))
     printed = caller("call find id=7 tags=a,b -o curl").out
     assert printed == f"curl -sS 'http://127.0.0.1:8080{asked}' -H 'host: zoo.example.com'\n"
+
+
+def test_a_name_that_several_upstreams_have_is_the_one_that_is_routed(caller: Cli) -> None:
+    with caller.api.catalog.write() as writer:
+        writer.put_upstream(Upstream(name="other", endpoints=("http://127.0.0.1:1",)))
+    caller.api.discover("other", make_function("other", "find", "/dogs/{id}"))
+    assert "say which: echo/find, other/find" in caller("call find id=1", code=1).err
+    put_route(caller, "find", {"path": {"prefix": "/canary"}, "headers": [{"name": "x", "exact": "1"}]})
+    with caller.api.catalog.write() as writer:
+        destinations = [
+            {"upstream": "echo", "function": "find"},
+            {"upstream": "other", "function": "find", "weight": 9},
+        ]
+        writer.put_route(Route.model_validate({"name": "two", "destinations": destinations}))
+    assert caller("call find id=1 -o curl").out == "curl -sS http://127.0.0.1:8080/1\n"
+    assert "say which" in caller("call find id=1 --via direct", code=1).err
 
 
 FULL = make_function(
@@ -237,12 +263,12 @@ BODIES = {
 @pytest.mark.parametrize(("function", "content_type", "body"), BODIES.values(), ids=BODIES)
 def test_fields_become_the_body_that_the_function_takes(function: dict[str, Any], content_type: str, body: str) -> None:
     assert content_type_of(function) == content_type
-    assert split_values(function, {"a": "1", "b": "x y"}, None) == ({}, body)
+    assert split_values(function, {"a": ["1"], "b": ["x y"]}, None) == ({}, body)
 
 
 def test_fields_of_what_is_neither_json_nor_a_form(caller: Cli) -> None:
     with pytest.raises(CoalmineError, match="takes multipart/form-data, which cannot be made of fields"):
-        split_values(takes("multipart/form-data"), {"a": "1"}, None)
+        split_values(takes("multipart/form-data"), {"a": ["1"]}, None)
     assert content_type_of(takes("multipart/form-data")) == "multipart/form-data"
 
 
