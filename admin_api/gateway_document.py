@@ -186,18 +186,18 @@ def _describe_parameter(parameter: PublicParameter, function: Function, componen
 
 def _describe_body(function: Function, body: RequestBody, components: Components) -> dict[str, JSON]:
     types = body.content_types or ("*/*",)
-    return {"required": body.required, "content": _describe_content(function, types, body.schema_, components)}
+    content = {kind: _describe_media(function, body.schema_of(kind), components) for kind in types}
+    return {"required": body.required, "content": content}
 
 
 def _describe_answer(function: Function, response: Response, components: Components) -> dict[str, JSON]:
     described: dict[str, JSON] = {"description": response.description or ""}
     types = response.content_types or (("application/json",) if response.schema_ is not None else ())
-    content = _describe_content(function, types, response.schema_, components)
+    content = {kind: _describe_media(function, response.schema_, components) for kind in types}
     return described | ({"content": content} if content else {})
 
 
-def _describe_content(
-    function: Function, types: Sequence[str], schema: Mapping[str, Any] | bool | None, components: Components
+def _describe_media(
+    function: Function, schema: Mapping[str, Any] | bool | None, components: Components
 ) -> dict[str, JSON]:
-    media = {} if schema is None else {"schema": components.adopt(function, schema)}
-    return {kind: dict(media) for kind in types}
+    return {} if schema is None else {"schema": components.adopt(function, schema)}

@@ -11,7 +11,7 @@ from typing import Any
 from coalmine.model import RequestBody, Response
 from discovery.parameters import Parameters
 from discovery.reader import Reader
-from discovery.references import Resolved
+from discovery.references import Resolved, escape
 from discovery.schemas import Schema, as_schema, inline_schema
 from discovery.text import clean_name
 
@@ -44,12 +44,27 @@ def _request_body(reader: Reader, raw: Any, pointer: str) -> RequestBody | None:
     resolved = reader.resolve(raw, pointer, "the request body")
     if resolved is None:
         return RequestBody()  # there is one, and that is all that is known
-    content = resolved.value.get("content")
+    content, pointer = resolved.value.get("content"), f"{resolved.pointer}/content"
+    first = first_schema(reader, content, pointer)
     return RequestBody(
         required=resolved.value.get("required") is True,
         content_types=media_types(content),
-        schema_=first_schema(reader, content, f"{resolved.pointer}/content"),
+        schema_=first,
+        other_schemas=_other_schemas(reader, content, pointer, first),
     )
+
+
+def _other_schemas(reader: Reader, content: Any, pointer: str, first: Schema | None) -> dict[str, Schema]:
+    """Those of the content types that have another one than the first; where nothing is said, anything goes."""
+    if not isinstance(content, dict):
+        return {}
+    found: dict[str, Schema] = {}
+    for name, raw in list(content.items())[1:]:
+        media = reader.resolve(raw, f"{pointer}/{escape(name)}", "the media type")
+        schema = as_schema(reader, media.value.get("schema")) if media else None
+        if schema != first and clean_name(name):
+            found[clean_name(name)] = {} if schema is None else schema
+    return found
 
 
 def first_schema(reader: Reader, content: Any, pointer: str) -> Schema | None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from discovery.bodies import find_body, list_responses
 from discovery.document import Document
-from discovery.found import Found, Reading
+from discovery.found import Found, Reading, TooManyError
 from discovery.kept import keep_components
 from discovery.parameters import list_parameters
 from discovery.reader import Reader
@@ -68,7 +68,7 @@ def _path_item(reader: Reader, path: str, raw: Any) -> Iterator[Found]:
     if not path.startswith("/"):
         reader.report("document_invalid", pointer, "the path does not begin with a slash; one is put before it")
     for method, operation, where in _methods(reader, item):
-        found = _operation(reader, path, method, item, Resolved(operation, where))
+        found = _operation_safely(reader, path, method, item, Resolved(operation, where))
         if found is not None:
             yield found
 
@@ -85,6 +85,18 @@ def _methods(reader: Reader, item: Resolved) -> Iterator[tuple[str, Any, str]]:
         # OpenAPI 3.2: the key is the method "with the same capitalization that is to be sent".
         for key, operation in additional.items():
             yield str(key), operation, f"{item.pointer}/additionalOperations/{escape(str(key))}"
+
+
+def _operation_safely(reader: Reader, path: str, method: str, item: Resolved, raw: Resolved) -> Found | None:
+    """A mistake of ours costs the operation that brought it up, and no other one."""
+    try:
+        return _operation(reader, path, method, item, raw)
+    except (TooManyError, RecursionError, MemoryError):
+        raise
+    except Exception as error:
+        detail = f"reading it failed, which is a defect of Coalmine: {error!r:.300}"
+        reader.report("operation_skipped", raw.pointer, detail, "error")
+        return None
 
 
 def _operation(reader: Reader, path: str, method: str, item: Resolved, raw: Resolved) -> Found | None:

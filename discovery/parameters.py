@@ -146,7 +146,7 @@ def _style(reader: Reader, resolved: Resolved, place: Place) -> tuple[Style, boo
     style = raw.get("style", default)
     if style == place == "cookie":  # OpenAPI 3.2: form, but for what is encoded
         style = default
-    if style not in _STYLES[place]:
+    if not isinstance(style, str) or style not in _STYLES[place]:
         reader.report("document_invalid", resolved.pointer, f"{str(style)[:40]!r} is no style of {place} parameters")
         style = default
     explode = raw.get("explode")

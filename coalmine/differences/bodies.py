@@ -9,6 +9,7 @@ Rule 3: a status is known by its code, or by a range such as ``2XX`` that has it
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from coalmine.differences.difference import Report
 from coalmine.differences.words import join, show_all
@@ -28,6 +29,18 @@ def compare_bodies(old: RequestBody | None, new: RequestBody | None, report: Rep
     if old.content_types and new.content_types:
         _compare_types(old.content_types, new.content_types, "request-body", BODY, report)
     return True
+
+
+def pair_body_schemas(old: RequestBody, new: RequestBody) -> list[tuple[str, Any, Any]]:
+    """Place and schemas of each content type that both take; where they share none, of the first of each."""
+    types = {_plain(name): name for name in new.content_types}
+    shared = [(name, types[_plain(name)]) for name in old.content_types if _plain(name) in types]
+    pairs: list[tuple[str, Any, Any]] = []
+    for name, other in shared:
+        before, after = old.schema_of(name), new.schema_of(other)
+        if not any(known[1:] == (before, after) for known in pairs):
+            pairs.append((join(BODY, "content", name, "schema") if pairs else join(BODY, "schema"), before, after))
+    return pairs or [(join(BODY, "schema"), old.schema_, new.schema_)]
 
 
 def _tell_existence(old: RequestBody | None, new: RequestBody | None, report: Report) -> None:

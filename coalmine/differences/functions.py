@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from coalmine.differences.bodies import BODY, compare_bodies, compare_responses
+from coalmine.differences.bodies import compare_bodies, compare_responses, pair_body_schemas
 from coalmine.differences.budget import Budget, OverrunError
 from coalmine.differences.difference import Difference, Report
 from coalmine.differences.pair import Pair
@@ -58,8 +58,8 @@ def _compare(old: Signature, new: Signature, comparison: Comparison) -> None:
         where = join(pointer(parameter), "schema")
         comparison.compare_schemas(parameter.schema_, other.schema_, where, "parameter", text=text)
     if has_body and old.request_body and new.request_body:
-        before, after = _schema(old.request_body.schema_), _schema(new.request_body.schema_)
-        comparison.compare_schemas(before, after, join(BODY, "schema"), "request")
+        for where, before, after in pair_body_schemas(old.request_body, new.request_body):
+            comparison.compare_schemas(_schema(before), _schema(after), where, "request")
     for response, answer in responses:
         where = join("/responses", response.status, "schema")
         comparison.compare_schemas(_schema(response.schema_), _schema(answer.schema_), where, "response")

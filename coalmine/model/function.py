@@ -36,6 +36,13 @@ class RequestBody(Definition):
     required: bool = False
     content_types: tuple[str, ...] = ()
     schema_: dict[str, Any] | bool | None = Field(None, alias="schema", description="of the first content type")
+    other_schemas: dict[str, dict[str, Any] | bool] = Field(
+        default_factory=dict, description="by content type, where it is another one than that of the first"
+    )
+
+    def schema_of(self, content_type: str) -> dict[str, Any] | bool | None:
+        """The schema of bodies of ``content_type``, which is one of ``content_types``."""
+        return self.other_schemas.get(content_type, self.schema_)
 
 
 class Response(Definition):

@@ -48,13 +48,19 @@ def _is_hidden(parameter: Parameter, types: frozenset[str]) -> bool:
 
 
 def _make_body_schema(body: RequestBody, document: Document | None) -> Schema | None:
-    """The schema is that of the first content type; in Swagger 2.0 one schema holds for all."""
-    if body.schema_ is None:
+    """What bodies of JSON are checked against: where several types of JSON have schemas, one of these must take it."""
+    types = [name for name in body.content_types if is_json(name)]
+    types = types or [name for name in body.content_types if "*" in name]
+    if body.content_types and not types:
         return None
-    types = body.content_types
-    everywhere = document is not None and document.version.startswith("swagger")
-    about_json = not types or is_json(types[0]) or "*" in types[0] or (everywhere and any(map(is_json, types)))
-    schema = bundle_schema(body.schema_, document) if about_json else {}
+    schemas: list[Any] = [body.schema_]
+    for schema in map(body.schema_of, types):
+        if schema not in schemas[1:]:
+            schemas.append(schema)
+    schemas = schemas[1:] or schemas
+    if None in schemas:
+        return None
+    schema = bundle_schema(schemas[0] if len(schemas) == 1 else {"anyOf": schemas}, document)
     return None if schema is True or schema == {} else schema
 
 

@@ -78,10 +78,12 @@ FUNCTIONS = (
 )
 
 
-def make(*routes: Any, domains: tuple[str, ...] = ("*",)) -> dict[str, Any]:
+def make(
+    *routes: Any, domains: tuple[str, ...] = ("*",), functions: tuple[Function, ...] = FUNCTIONS
+) -> dict[str, Any]:
     main = VirtualService(name="main", domains=domains)
-    snapshot = build_snapshot(define(*routes, functions=FUNCTIONS, services=(main,)))
-    reader: Any = Catalog(FUNCTIONS, DOCUMENTS)
+    snapshot = build_snapshot(define(*routes, functions=functions, services=(main,)))
+    reader: Any = Catalog(functions, DOCUMENTS)
     made = make_gateway_document(main, snapshot, reader, "http://127.0.0.1:8080")
     OpenAPIV31SpecValidator(made).validate()
     for reference in list_references(made):
@@ -117,6 +119,16 @@ def test_documents_of_two_dialects_with_clashes_and_cycles_become_one() -> None:
     assert pet["properties"]["photo"] == {"type": "string", "format": "binary"}
     kind = made["components"]["schemas"]["v2.Pet"]["discriminator"]
     assert kind == {"propertyName": "kind", "mapping": {"a": "#/components/schemas/Cat"}}
+
+
+def test_each_content_type_of_a_body_has_its_own_schema() -> None:
+    body = RequestBody(
+        content_types=(JSON, "text/plain"), schema_=True, other_schemas={"text/plain": {"type": "string"}}
+    )
+    both = function("both", "POST", "/both").model_copy(update={"request_body": body})
+    made = make(route("both", "/both", to("v1", "both")), functions=(both,))
+    content = made["paths"]["/both"]["post"]["requestBody"]["content"]
+    assert content == {JSON: {"schema": True}, "text/plain": {"schema": {"type": "string"}}}
 
 
 def test_the_largest_share_is_described_and_all_are_told() -> None:

@@ -213,6 +213,20 @@ def test_body(document: dict[str, Any], expected: Any) -> None:
     assert (None if body is None else (body.required, body.content_types, body.schema_)) == expected
 
 
+def test_every_content_type_has_the_schema_that_the_document_gives_it() -> None:
+    content = {
+        "application/xml": {"schema": {"type": "string"}},
+        "text/xml": {"schema": {"type": "string"}},
+        "application/json": {"schema": {"$ref": "#/components/schemas/P"}},
+        "text/plain": {},
+    }
+    document = openapi({"/a": {"post": {"requestBody": {"content": content}}}}, components={"schemas": {"P": {}}})
+    body = only(document).request_body
+    assert body is not None
+    assert [body.schema_of(name) for name in content] == [{"type": "string"}, {"type": "string"}, {"$ref": "#/components/schemas/P"}, {}]  # fmt: skip
+    assert body.other_schemas.keys() == {"application/json", "text/plain"}
+
+
 def test_responses_of_openapi() -> None:
     responses = {
         "200": {"description": "ok", "content": {"application/json": {"schema": {"type": "array"}}}},
@@ -295,6 +309,18 @@ def test_unknown_versions_are_refused(version: Any) -> None:
         check_document({"openapi": version})
 
 
+def test_a_defect_of_ours_costs_one_operation(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(reader: Any, operation: dict[str, Any], pointer: str) -> tuple[()]:
+        if operation["operationId"] == "bad":
+            raise TypeError("unhashable type")
+        return ()
+
+    monkeypatch.setattr("discovery.operations.list_responses", fail)
+    reading = read(openapi({"/a": {"get": {"operationId": "bad"}, "put": {"operationId": "good"}}}))
+    assert [found.operation_id for found in reading.found] == ["good"]
+    assert [(each.code, each.where) for each in reading.problems] == [("operation_skipped", "#/paths/~1a/get")]
+
+
 BROKEN = [
     ("a parameter name with control characters", {"name": "a\r\nb", "in": "query"}, "document_invalid", "control"),
     ("a reference that is a number", {"$ref": 7}, "document_invalid", "not a string"),
@@ -304,6 +330,14 @@ BROKEN = [
     ("a reference that is no URL", {"$ref": "http://[oops/x#/a"}, "external_reference", "not fetched"),
     ("a parameter that is a list", [], "document_invalid", "not an object"),
 ]
+ODD_STYLES: list[Any] = [[], {}, 7, None, True, "deepobject"]
+
+
+@pytest.mark.parametrize("style", ODD_STYLES)
+def test_a_style_that_is_none_is_that_of_the_place(style: Any) -> None:
+    reading = read(openapi({"/a": {"get": {"parameters": [{"name": "q", "in": "query", "style": style}]}}}))
+    assert reading.found[0].parameters[0].style == "form"
+    assert [(each.code, "no style" in each.detail) for each in reading.problems] == [("document_invalid", True)]
 
 
 @pytest.mark.parametrize(("raw", "code", "detail"), [row[1:] for row in BROKEN], ids=[row[0] for row in BROKEN])

@@ -26,6 +26,10 @@ def body(*types: str, required: bool = False, schema: Any = None) -> Function:
     return function(request_body={"required": required, "content_types": list(types or [JSON]), "schema": schema})
 
 
+def taking_two(second: Any) -> Function:
+    return function(request_body={"content_types": [JSON, "text/plain"], "schema": {"type": "object"}, "other_schemas": {"text/plain": second}})  # fmt: skip
+
+
 def answering(*statuses: str, types: tuple[str, ...] = (JSON,), schema: Any = None) -> Function:
     return function(responses=[{"status": one, "content_types": list(types), "schema": schema} for one in statuses])
 
@@ -139,6 +143,8 @@ SCHEMAS: list[tuple[str, Function, Function, set[tuple[str, str]]]] = [
     ("of a parameter that is a document", taking(P(schema={"type": "number"}, content_type=JSON)), taking(P(content_type=JSON)), {("request-parameter-type-changed", "/parameters/query/p/schema/type")}),
     ("of a parameter behind a reference", taking(P(schema=ref("N"))), taking(P()), {("request-parameter-type-generalized", "/parameters/query/p/schema/type")}),
     ("of a body that said nothing", body(), body(schema={"type": "object"}), {("request-property-type-specialized", "/requestBody/schema/type")}),
+    ("of each content type that both take", taking_two({"type": "string"}), taking_two({"type": "number"}), {("request-property-type-changed", "/requestBody/content/text~1plain/schema/type")}),
+    ("of content types in another order", taking_two({"type": "string"}), function(request_body={"content_types": ["text/plain", JSON], "schema": {"type": "string"}, "other_schemas": {JSON: {"type": "object"}}}), set()),
     ("of an answer in a range", answering("200", schema={"type": "number"}), answering("2XX", schema={"type": "string"}), {("response-property-type-changed", "/responses/200/schema/type")}),
 ]  # fmt: skip
 

@@ -118,7 +118,7 @@ BODIES: list[Any] = [
     pytest.param(["application/hal+json"], "openapi 3.0.0", True, id="JSON by another name"),
     pytest.param(["*/*"], "openapi 3.0.0", True, id="anything"),
     pytest.param([], "openapi 3.0.0", True, id="nobody knows"),
-    pytest.param(["text/xml", "application/json"], "openapi 3.0.0", False, id="XML first: the schema is of XML"),
+    pytest.param(["text/xml", "application/json"], "openapi 3.0.0", True, id="the same schema for XML and JSON"),
     pytest.param(["text/xml", "application/json"], "swagger 2.0", True, id="Swagger has one schema for all types"),
     pytest.param(["text/xml"], "swagger 2.0", False, id="no JSON at all"),
 ]
@@ -129,6 +129,25 @@ def test_the_schema_of_a_body_is_kept_where_it_is_about_json(types: list[str], v
     body = RequestBody(required=True, content_types=tuple(types), schema_=PET)
     schemas = make_call_schemas(call(body=body), document(version))
     assert ((schemas.body is not None), schemas.body_required) == (kept, True)
+
+
+JSON, OTHER, XML = "application/json", "application/x+json", "text/xml"
+NUMBER, TEXT = {"type": "number"}, {"type": "string"}
+SEVERAL: list[Any] = [
+    pytest.param([XML, JSON], {JSON: NUMBER}, NUMBER, id="XML first, JSON has its own"),
+    pytest.param([JSON, XML], {XML: NUMBER}, TEXT, id="XML has its own"),
+    pytest.param([JSON, "a/x+json"], {"a/x+json": NUMBER}, TEXT, id="what is no JSON by its name"),
+    pytest.param([JSON, OTHER], {OTHER: NUMBER}, {"anyOf": [TEXT, NUMBER]}, id="JSON of two types"),
+    pytest.param([XML, JSON], {JSON: {}}, None, id="JSON may be anything"),
+    pytest.param([XML, "*/*"], {"*/*": NUMBER}, NUMBER, id="JSON is among everything"),
+    pytest.param(["*/*", JSON], {JSON: NUMBER}, NUMBER, id="the narrower type counts"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("types", "others", "expected"), SEVERAL)
+def test_json_is_checked_by_the_schema_of_its_own_content_type(types: list[str], others: Any, expected: Any) -> None:
+    body = RequestBody(content_types=tuple(types), schema_=TEXT, other_schemas=others)
+    assert make_call_schemas(call(body=body), document("openapi 3.1.0")).body == expected
 
 
 def test_a_body_without_a_schema_has_none() -> None:
