@@ -116,6 +116,7 @@ _TABLE: tuple[Code, ...] = (
     Code("no_route", 404, "No route matches the request"),
     Code("unbound_path", 404, "Path segments are left over that belong to no parameter"),
     Code("bad_request", 400, "The request cannot be understood"),
+    Code("expectation_failed", 417, "An expectation cannot be met"),
     Code("missing_parameter", 400, "A required parameter is missing"),
     Code("invalid_parameter", 400, "A parameter has a value that cannot be sent"),
     Code("invalid_call", 422, "The call does not fit the function's document"),

@@ -57,8 +57,10 @@ class CloseReader:
 # chunk-size and chunk-ext. Sixteen digits would pass 2^63; nobody sends a petabyte in one chunk, so twelve do.
 # Extensions: any field content without CR and LF, quoted or not, since all of it is dropped.
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,12})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?\r\n")
+_BARE_LF = re.compile(rb"(?<!\r)\n")
 _TRAILER = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]++:[\t\x20-\x7e\x80-\xff]*+\r\n)*+\r\n")
-# A size line is a few bytes; extensions and trailers have uses, but not beyond these.
+# A size line is a few bytes; extensions and trailers have uses, but not beyond these. The same bytes have the same
+# fate however they arrive, so limits count bytes of the message and not of a read.
 _MAX_SIZE_LINE = 4_096
 _MAX_TRAILER = 16_384
 
@@ -117,6 +119,8 @@ class ChunkedReader:
         if match is None:
             _check_partial_size(data[position:])
             return position, False
+        if match.end() - position > _MAX_SIZE_LINE:
+            raise FramingError("a chunk extension is too long")
         self._left = int(match[1], 16)
         self._tail = self._left == 0
         self._between = not self._tail
@@ -127,7 +131,7 @@ class ChunkedReader:
             return b"".join(content), True, data[2:]
         end = data.find(b"\r\n\r\n")
         if end < 0:
-            if len(data) > _MAX_TRAILER or b"\n" in data.replace(b"\r\n", b""):
+            if len(data) > _MAX_TRAILER + 3 or _BARE_LF.search(data):
                 raise FramingError("the trailer section is too large or malformed")
             self._buffer = data
             return b"".join(content), False, b""
@@ -142,7 +146,7 @@ _PARTIAL_SIZE = re.compile(rb"(?:[0-9A-Fa-f]{1,12}(?:[ \t]*(?:;[\t\x20-\x7e\x80-
 
 def _check_partial_size(data: bytes) -> None:
     """Refuse what can never become a size line, without waiting for its end."""
-    if len(data) > _MAX_SIZE_LINE or not _PARTIAL_SIZE.fullmatch(data):
+    if len(data) >= _MAX_SIZE_LINE or not _PARTIAL_SIZE.fullmatch(data):
         raise FramingError("a chunk size is not valid")
 
 

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, cast
 from coalmine.routing.decision import Reply
 from proxy.embedded.body import BodyReader, FramingError, LengthReader, trailer_of
 from proxy.embedded.exchange import Exchange
-from proxy.embedded.fields import RequestFields, refuse
+from proxy.embedded.fields import RequestFields, bad_request, refuse
 from proxy.embedded.options import LINGER_SECONDS, MAX_AHEAD_BYTES, MAX_DISCARD_BYTES
 from proxy.embedded.replies import format_reply, make_reply
 from proxy.embedded.request import parse_request, refuse_early, refuse_large
+from proxy.embedded.tunnel import pass_end
 
 if TYPE_CHECKING:
     from proxy.embedded.engine import Engine
@@ -42,6 +43,7 @@ class ClientConnection(asyncio.Protocol):
         "_lingering",
         "_reader",
         "_running",
+        "_seen",
         "_source",
         "_trusted",
         "_write_paused",
@@ -61,6 +63,7 @@ class ClientConnection(asyncio.Protocol):
         self._fields: RequestFields | None = None  # of the last request
         self._holds = 0
         self._running = False
+        self._seen = 0  # bytes of an incomplete head that are in order so far
         self._lingering = False
         self._half_closed = False
         self._write_paused = False
@@ -94,8 +97,11 @@ class ClientConnection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """The client sends no more. A request that is complete is still answered (half-close)."""
-        if self._exchange is None or self._reader is not None or self._exchange.tunnelling:
+        if self._exchange is None or self._reader is not None:
             return False
+        if self._exchange.tunnelling:
+            upstream = self._exchange.upstream
+            return upstream is not None and pass_end(self._exchange, upstream.transport)
         self._half_closed = True
         return True
 
@@ -183,8 +189,14 @@ class ClientConnection(asyncio.Protocol):
     def _take_head(self) -> bool:
         """Begin the exchange of the next request; whether there was a whole head."""
         ahead = self._ahead
-        if ahead[:2] == b"\r\n":  # RFC 9112 section 2.2: one empty line before a request is nothing
+        if ahead[:2] == b"\r\n":  # RFC 9112 section 2.2: one empty line before a request is nothing, two are no request
+            if len(ahead) == 2:
+                return False
             self._ahead = ahead = ahead[2:]
+            self._seen = 0
+            if ahead[:1] == b"\r":
+                self._refuse(bad_request("a request begins with its request line"))
+                return False
         end = ahead.find(b"\r\n\r\n")
         limit = self._engine.options.max_header_bytes
         if end < 0 or end > limit:
@@ -192,6 +204,7 @@ class ClientConnection(asyncio.Protocol):
             return False
         raw = bytes(ahead[: end + 4])
         self._ahead = ahead[end + 4 :]
+        self._seen = 0
         request = parse_request(raw, self._source, last=self._fields)
         if isinstance(request, Reply):
             self._refuse(request)
@@ -199,6 +212,7 @@ class ClientConnection(asyncio.Protocol):
         self._fields = request.fields
         if self._trusted:
             request.peer = self._source
+            request.scheme = request.fields.forwarded_proto or request.scheme
             request.source = self._engine.trusted.find_source(
                 self._source, request.fields.forwarded_for.decode("latin-1")
             )
@@ -206,10 +220,11 @@ class ClientConnection(asyncio.Protocol):
         return True
 
     def _judge_partial(self, ahead: bytes | bytearray, end: int, limit: int) -> None:
-        if end > limit or len(ahead) > limit:
+        if end > limit or len(ahead) > limit + 3:  # a whole head of the largest size has four bytes more
             self._refuse(refuse_large(ahead[:limit]))
             return
-        reply = refuse_early(ahead)
+        reply = refuse_early(ahead, self._seen)
+        self._seen = len(ahead)
         if reply is not None:
             self._refuse(reply)
 

@@ -24,22 +24,20 @@ from proxy.embedded.forwarding import (
     write_interim_head,
     write_request_head,
     write_response_head,
-    write_tunnel_head,
 )
 from proxy.embedded.lane import Lane
 from proxy.embedded.mirror import start_mirror
-from proxy.embedded.replies import answer_request, make_reply
+from proxy.embedded.options import CLIENT_LEFT, CONTINUE_SECONDS
+from proxy.embedded.replies import CONTINUE, answer_request, make_reply
 from proxy.embedded.request import Request
 from proxy.embedded.response import Response
 from proxy.embedded.sending import BodySink, Collect, PassOn
+from proxy.embedded.tunnel import open_tunnel, pass_end
 from proxy.embedded.upstream import Failure, UpstreamConnection
 
 if TYPE_CHECKING:
     from proxy.embedded.client import ClientConnection
     from proxy.embedded.engine import Engine
-
-# What is recorded for a client that left before its answer was complete (nginx's number for it).
-CLIENT_LEFT = 499
 
 
 class Exchange:
@@ -60,6 +58,7 @@ class Exchange:
     request_done = True
     over = False
     tunnelling = False
+    _withheld = False  # the client waits for 100 (Continue) before it sends its body
     _begun = False  # a byte of the final answer has gone to the client
     _close = False  # the client's connection ends with this exchange
     _fresh = False  # no pooled connection for the next try
@@ -105,7 +104,7 @@ class Exchange:
 
     def _start_reading(self, decision: ReadBody) -> None:
         self.client.deadline = self.started + self.engine.options.upstream_timeout_seconds
-        collect = self.sink = Collect(self, decision)
+        self.sink = collect = Collect(self, decision)
         collect.begin()
 
     # The request's way
@@ -116,8 +115,8 @@ class Exchange:
         self.lane = self.served.lanes.find(forward)
         passing = None
         if forward.body == "stream" and not self.request_done:
-            passing = PassOn(self.client, request.fields.chunked, engine.options.max_replay_body_bytes)
-            self.sink = passing
+            self.sink = passing = PassOn(self.client, request.fields.chunked, engine.options.max_replay_body_bytes)
+            self._withheld = request.expects_continue
         if forward.mirror is not None and not request.upgrade:
             start_mirror(engine, forward.mirror, request, passing)
         self._after(forward.delay_seconds, self._connect)
@@ -162,10 +161,13 @@ class Exchange:
         elif isinstance(self.sink, PassOn):
             data += self.sink.attach(connection)
         connection.send(self, forward.method, data)
+        if self._withheld:  # some servers wait for the body and say nothing
+            asyncio.get_running_loop().call_later(CONTINUE_SECONDS, self._encourage)
 
     def body_received(self, body: bytes, done: bool, trailer: bytes) -> None:
         """A piece of the request's body; ``done``: the last one."""
         self.request_done = done
+        self._withheld = False
         if self.sink is None:
             return
         self.sink.receive(body, done, trailer)
@@ -184,8 +186,16 @@ class Exchange:
 
     def interim_received(self, response: Response) -> None:
         """RFC 9110 section 15.2: passed on, except to HTTP/1.0, and 100 only to those who wait for it."""
-        if self.request.minor and (response.status != 100 or self.request.expects_continue):
+        if response.status == 100:
+            self._encourage()
+        elif self.request.minor:
             self.client.write(write_interim_head(response))
+
+    def _encourage(self) -> None:
+        """Tell a client that withholds its body to send it: once, and only while that makes sense."""
+        if self._withheld and not self.over and not self._begun and self.upstream is not None:
+            self._withheld = False
+            self.client.write(CONTINUE)
 
     def response_started(self, response: Response, body: bytes, done: bool, trailer: bytes) -> None:
         forward, lane = self.forward, self.lane
@@ -205,8 +215,8 @@ class Exchange:
         self._encode, close = choose_encoding(response, self.request)
         # A request that has not come to its end may never do so.
         self._close = close or not self.request_done or self.engine.draining
-        chunk = self._encode is encode_chunked
-        head = write_response_head(response, forward, lane, self.request, chunk=chunk, close=self._close)
+        chunk, date = self._encode is encode_chunked, self.engine.sweep.date
+        head = write_response_head(response, forward, lane, self.request, chunk=chunk, close=self._close, date=date)
         self.client.write(head + self._encode(body, done, trailer))
         if not done:
             self._arm(now)
@@ -233,18 +243,13 @@ class Exchange:
     # Tunnels
 
     def tunnel_opened(self, response: Response, data: bytes) -> None:
-        upstream, forward, protocol = self.upstream, self.forward, self.request.upgrade
-        assert upstream is not None and forward is not None
-        if not protocol or response.upgrade != protocol:
-            upstream.abort()
+        if response.upgrade and response.upgrade == self.request.upgrade:
+            self.status = 101
+            self._begun = self.tunnelling = True
+            open_tunnel(self, response, data)
+        else:
+            self._abandon()
             self.upstream_failed("protocol", "the upstream switched to a protocol that nobody asked for")
-            return
-        self.status = 101
-        self._begun = self.tunnelling = True
-        self.client.deadline = math.inf
-        self.engine.counters.tunnels += 1
-        self.client.write(write_tunnel_head(response, forward, self.lane, protocol) + data)
-        upstream.write(self.client.take_ahead())
 
     def tunnel_received(self, data: bytes) -> None:
         self.client.write(data)
@@ -252,6 +257,9 @@ class Exchange:
     def client_tunnelled(self, data: bytes) -> None:
         if self.upstream is not None:
             self.upstream.write(data)
+
+    def upstream_ended(self) -> bool:
+        return self.tunnelling and pass_end(self, self.client.transport)
 
     # Failures
 
@@ -267,7 +275,7 @@ class Exchange:
             return
         if self._begun:
             self._break_off()
-        elif failure == "reset" and self._may_repeat(connection):
+        elif failure == "reset" and not self._fresh and retry.is_stale(connection, self.forward, self.sink):
             self.engine.counters.stale_connections += 1
             self._fresh = True
             self._tries -= 1
@@ -292,20 +300,12 @@ class Exchange:
         if connection is not None:
             connection.abort()
 
-    def _may_repeat(self, connection: UpstreamConnection | None) -> bool:
-        if connection is None or self.forward is None or self._fresh:
-            return False
-        return retry.is_stale(connection, self.forward.method) and self._replayable()
-
-    def _replayable(self) -> bool:
-        return not isinstance(self.sink, PassOn) or self.sink.replayable
-
     def _retry(self, met: frozenset[RetryCondition]) -> bool:
         """Try once more if the route says so and the request can be sent again; whether it will be."""
         if self._retrying:
             self._end_retry()
         retries, forward, budget = self.lane.retries, self.forward, self._budget
-        if retries is None or forward is None or budget is None or not self._replayable():
+        if retries is None or forward is None or budget is None or not retry.is_replayable(self.sink):
             return False
         if self.engine.clock.last >= self._limit or not retry.wants_retry(retries, met, forward.method, self._tries):
             return False

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from coalmine.errors import CODES
 from coalmine.routing.decision import Reply
 from proxy.embedded import grammar
-from proxy.embedded.headers import READ_FROM_REQUESTS, compile_scan, remove_listed
+from proxy.embedded.headers import CLAIMS, READ_FROM_REQUESTS, compile_scan, remove_listed
 from proxy.embedded.options import MAX_FIELDS
 
 # Protocols whose tunnels are carried. h2c is not among them: it would smuggle requests past the routes.
@@ -21,7 +21,7 @@ TUNNELLED = frozenset({b"websocket"})
 # One gateway in front of another is legitimate; the third visit is a loop.
 MAX_VISITS = 2
 
-_SCAN = compile_scan(READ_FROM_REQUESTS)
+_SCAN = compile_scan(READ_FROM_REQUESTS, underscores=True)
 
 
 class RequestFields:
@@ -41,8 +41,14 @@ class RequestFields:
     keep_alive = False
     upgrade = b""  # a protocol of TUNNELLED
     expects_continue = False
+    expectation = b""  # another one, which nobody here can meet
+    takes_trailers = False
     listed: tuple[bytes, ...] = ()  # what else Connection lists
     forwarded_for = b""
+    forwarded_proto = ""
+    forwarded_host = b""
+    forwarded_more = b""  # other claims about the client, as a block
+    forwarded = b""
     request_id = b""
     via = b""
     max_forwards: int | None = None
@@ -76,7 +82,11 @@ def parse_fields(block: bytes) -> RequestFields | Reply:
     fields.block = block
     parts = _SCAN.split(block)  # other fields, name, value, other fields, name, value, ...
     for index in range(1, len(parts), 3):
-        fault = _READERS[parts[index].lower()](fields, parts[index + 1])
+        reader = _READERS.get(parts[index].lower())
+        if reader is None:
+            _read_claim(fields, parts[index], parts[index + 1])
+            continue
+        fault = reader(fields, parts[index + 1])
         if fault is not None:
             return bad_request(fault)
     fields.rest = remove_listed(b"".join(parts[::3]), fields.listed)
@@ -142,12 +152,46 @@ def _read_upgrade(fields: RequestFields, value: bytes) -> str | None:
 
 
 def _read_expect(fields: RequestFields, value: bytes) -> str | None:
-    fields.expects_continue = value.strip(b" \t").lower() == b"100-continue"
+    for member in grammar.split_list(value):
+        if member == b"100-continue":
+            fields.expects_continue = True
+        else:
+            fields.expectation = member
     return None
 
 
 def _read_forwarded_for(fields: RequestFields, value: bytes) -> str | None:
     fields.forwarded_for = _append(fields.forwarded_for, value)
+    return None
+
+
+def _read_claim(fields: RequestFields, name: bytes, value: bytes) -> None:
+    """X-Forwarded-Port and the like; a name with an underscore is none of them and goes nowhere."""
+    if b"_" not in name:
+        fields.forwarded_more += b"\r\n%b: %b" % (name, value.rstrip(b" \t"))
+
+
+def _read_forwarded_proto(fields: RequestFields, value: bytes) -> str | None:
+    value = value.rstrip(b" \t").lower()
+    fields.forwarded_proto = value.decode("ascii") if value in (b"http", b"https") else ""
+    return None
+
+
+def _read_forwarded_host(fields: RequestFields, value: bytes) -> str | None:
+    value = value.rstrip(b" \t")
+    fields.forwarded_host = b"" if grammar.parse_authority(value) is None else value
+    return None
+
+
+def _read_forwarded(fields: RequestFields, value: bytes) -> str | None:
+    value = value.rstrip(b" \t")
+    if grammar.FORWARDED.fullmatch(value):
+        fields.forwarded = _append(fields.forwarded, value)
+    return None
+
+
+def _read_te(fields: RequestFields, value: bytes) -> str | None:
+    fields.takes_trailers = fields.takes_trailers or b"trailers" in grammar.split_list(value)
     return None
 
 
@@ -182,14 +226,18 @@ def _ignore(fields: RequestFields, value: bytes) -> str | None:
 
 
 _READERS: Mapping[bytes, Callable[[RequestFields, bytes], str | None]] = {
-    **dict.fromkeys(READ_FROM_REQUESTS, _ignore),
+    **dict.fromkeys(READ_FROM_REQUESTS - CLAIMS, _ignore),
     b"host": _read_host,
     b"content-length": _read_length,
     b"transfer-encoding": _read_transfer_encoding,
     b"connection": _read_connection,
     b"upgrade": _read_upgrade,
     b"expect": _read_expect,
+    b"te": _read_te,
     b"x-forwarded-for": _read_forwarded_for,
+    b"x-forwarded-proto": _read_forwarded_proto,
+    b"x-forwarded-host": _read_forwarded_host,
+    b"forwarded": _read_forwarded,
     b"x-request-id": _read_request_id,
     b"via": _read_via,
     b"max-forwards": _read_max_forwards,

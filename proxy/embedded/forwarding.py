@@ -51,15 +51,29 @@ def _onward(request: Request) -> bytes:
 
 
 def _forwarded(request: Request) -> bytes:
-    """Who asked, how, and through whom; what a client claims about itself is appended to or replaced."""
+    """Who asked, how, and through whom; what a client claims about itself is appended to or replaced.
+
+    What a trusted proxy in front says about the client's scheme and host stands.
+    """
     fields = request.fields
     source = (request.peer or request.source).encode("ascii")
-    return b"\r\nX-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: %b\r\nVia: %b" % (
+    scheme = request.scheme.encode("ascii")
+    host = fields.forwarded_host if request.peer and fields.forwarded_host else request.authority
+    return b"\r\nX-Forwarded-For: %b\r\nX-Forwarded-Proto: %b%b\r\nForwarded: %b\r\nVia: %b%b" % (
         fields.forwarded_for + b", " + source if fields.forwarded_for else source,
-        request.scheme.encode("ascii"),
-        request.authority,
+        scheme,
+        b"\r\nX-Forwarded-Host: " + host if host else b"",  # an HTTP/1.0 request may have none
+        (fields.forwarded + b", " if fields.forwarded else b"") + _element(source, request.authority, scheme),
         (fields.via + b", " if fields.via else b"") + b"1.%d coalmine" % request.minor,
+        fields.forwarded_more if request.peer else b"",
     )
+
+
+def _element(source: bytes, authority: bytes, scheme: bytes) -> bytes:
+    """Our hop, as RFC 7239 writes it: colons and brackets are quoted."""
+    node = b'"[%b]"' % source if b":" in source else source or b"unknown"
+    host = b'host="%b";' % authority if authority else b""
+    return b"for=%b;%bproto=%b" % (node, host, scheme)
 
 
 def _request_framing(forward: Forward, request: Request) -> bytes:
@@ -74,6 +88,8 @@ def _request_framing(forward: Forward, request: Request) -> bytes:
         extra += b"\r\nMax-Forwards: %d" % (fields.max_forwards - (request.verb in _COUNTED_FORWARDS))
     if fields.upgrade and request.upgrade:
         extra += b"\r\nConnection: Upgrade\r\nUpgrade: " + fields.upgrade
+    elif fields.takes_trailers and request.minor:
+        extra += b"\r\nConnection: TE\r\nTE: trailers"  # RFC 9110 section 10.1.4: ours, because trailers are passed on
     return extra
 
 
@@ -99,13 +115,14 @@ def choose_encoding(response: Response, request: Request) -> tuple[Encode, bool]
 
 
 def write_response_head(
-    response: Response, forward: Forward, lane: Lane, request: Request, *, chunk: bool, close: bool
+    response: Response, forward: Forward, lane: Lane, request: Request, *, chunk: bool, close: bool, date: bytes
 ) -> bytes:
-    """``chunk``: the body goes out chunked; ``close``: the connection ends after it."""
-    return b"HTTP/1.1 %d %b%b%b%b\r\n\r\n" % (
+    """``chunk``: the body goes out chunked; ``close``: the connection ends after it; ``date``: now, if it has none."""
+    return b"HTTP/1.1 %d %b%b%b%b%b\r\n\r\n" % (
         response.status,
         response.reason,
         _response_fields(response, forward, lane),
+        b"" if response.dated else b"\r\nDate: " + date,  # RFC 9110 section 6.6.1
         b"\r\nTransfer-Encoding: chunked" if chunk else _response_length(response, forward, request),
         connection(close, request.minor == 0 and not close),
     )

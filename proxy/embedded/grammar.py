@@ -18,8 +18,8 @@ _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]"  # RFC 9110 section 5.6.2
 _TEXT = rb"[\t\x20-\x7e\x80-\xff]"  # RFC 9110 section 5.5: visible, space, tab, obs-text
 
 # Groups: method, target (visible ASCII, no fragment), minor version. A higher minor version is treated as 1.1
-# (RFC 9110 section 2.5).
-REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb"++) ([!\"$-~]++) HTTP/1\.([0-9])")
+# (RFC 9110 section 2.5). A method has at most 64 bytes; the longest registered one has 17.
+REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb"{1,64}+) ([!\"$-~]++) HTTP/1\.([0-9])")
 # A block of fields, each with the line end before it.
 _FIELDS = rb"(?:\r\n" + _TOKEN + rb"++:" + _TEXT + rb"*+)*+"
 FIELDS = re.compile(_FIELDS)
@@ -34,6 +34,11 @@ OTHER_VERSION = re.compile(_TOKEN + rb"++ [\x21-\x7e]++ HTTP/([0-9])\.[0-9]")
 BARE_LINE_END = re.compile(rb"(?<!\r)\n|\r[^\n]|\0")
 
 LENGTH = re.compile(rb"[0-9]{1,18}")  # RFC 9110 section 8.6; eighteen digits stay below 2^63
+# RFC 7239 section 4: a list of elements, each of pairs whose values are tokens or quoted. What is not whole could
+# swallow what is appended to it.
+_FORWARDED_PAIR = _TOKEN + rb"++=(?:" + _TOKEN + rb"++|\"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*+\")"
+_FORWARDED_ELEMENT = _FORWARDED_PAIR + rb"(?:[ \t]*+;[ \t]*+" + _FORWARDED_PAIR + rb")*+"
+FORWARDED = re.compile(_FORWARDED_ELEMENT + rb"(?:[ \t]*+,[ \t]*+" + _FORWARDED_ELEMENT + rb")*+")
 REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
 
 # RFC 3986 section 3.2, without userinfo and percent-encoding: a host is a name or an address.

@@ -26,19 +26,27 @@ HOP_BY_HOP = frozenset(
     }
 )
 
+# What proxies in front say about the client; from anybody else it is worth nothing.
+CLAIMS = frozenset({b"x-forwarded-*", b"x-real-ip"})
+
 # Request fields that the engine reads or writes itself.
-READ_FROM_REQUESTS = HOP_BY_HOP | {
-    b"host",  # chosen by the route
-    b"content-length",  # framing
-    b"expect",  # passed on only when a body is withheld
-    b"proxy-authorization",  # RFC 9110 section 11.7.2: meant for a proxy, so not for the upstream
-    b"x-forwarded-for",  # appended to
-    b"x-forwarded-proto",
-    b"x-forwarded-host",
-    b"x-request-id",  # kept, or made
-    b"via",  # RFC 9110 section 7.6.3
-    b"max-forwards",  # RFC 9110 section 7.6.2
-}
+READ_FROM_REQUESTS = (
+    HOP_BY_HOP
+    | CLAIMS
+    | {
+        b"host",  # chosen by the route
+        b"content-length",  # framing
+        b"expect",  # passed on only when a body is withheld
+        b"proxy-authorization",  # RFC 9110 section 11.7.2: meant for a proxy, so not for the upstream
+        b"x-forwarded-for",  # appended to
+        b"x-forwarded-proto",  # replaced, unless a trusted proxy says it; so is the next
+        b"x-forwarded-host",
+        b"forwarded",  # RFC 7239: appended to
+        b"x-request-id",  # kept, or made
+        b"via",  # RFC 9110 section 7.6.3
+        b"max-forwards",  # RFC 9110 section 7.6.2
+    }
+)
 
 # Response fields that the engine reads or writes itself.
 READ_FROM_RESPONSES = HOP_BY_HOP | {b"content-length"}
@@ -66,20 +74,32 @@ NOT_IN_TRAILERS = (
         b"retry-after",
         b"vary",
         b"www-authenticate",
+        b"trailer",
+        b"pragma",
+        b"if-match",
+        b"if-none-match",
+        b"if-modified-since",
+        b"if-unmodified-since",
+        b"if-range",
     }
 )
 
 
-def _any_case(name: bytes) -> str:
+def _any_case(name: bytes, hyphen: str) -> str:
     """``te`` as ``[tT][eE]``: several times faster than IGNORECASE, which folds every byte it passes."""
-    return "".join(f"[{c}{c.upper()}]" if c.isalpha() else re.escape(c) for c in name.decode("ascii"))
+    special = {"-": hyphen, "*": "[!#$%&'*+.^_`|~0-9A-Za-z-]++"}
+    return "".join(f"[{c}{c.upper()}]" if c.isalpha() else special.get(c, re.escape(c)) for c in name.decode("ascii"))
 
 
-def compile_scan(names: Iterable[bytes]) -> re.Pattern[bytes]:
-    """A pattern that finds the fields ``names`` in a checked block: group 1 the name, group 2 the value."""
+def compile_scan(names: Iterable[bytes], *, underscores: bool = False) -> re.Pattern[bytes]:
+    """A pattern that finds the fields ``names`` in a checked block: group 1 the name, group 2 the value.
+
+    A ``*`` at the end of a name stands for any that begin so. ``underscores``: ``X_Forwarded_For`` is found, too; to
+    services that turn names into variables (CGI, WSGI) it is the same.
+    """
     ordered = sorted(names)
     firsts = "".join(sorted({chr(name[0]) + chr(name[0]).upper() for name in ordered}))
-    alternatives = "|".join(_any_case(name) for name in ordered)
+    alternatives = "|".join(_any_case(name, "[-_]" if underscores else "-") for name in ordered)
     # The lookahead dismisses most fields at their first letter.
     return re.compile(rf"\r\n(?=[{firsts}])({alternatives}):[ \t]*+([^\r]*)".encode())
 

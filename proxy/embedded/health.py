@@ -98,6 +98,9 @@ class Check:
     def tunnel_opened(self, response: Response, data: bytes) -> None:
         self._finish(False)
 
+    def upstream_ended(self) -> bool:
+        return False
+
     def interim_received(self, response: Response) -> None: ...
     def response_continued(self, body: bytes, done: bool, trailer: bytes) -> None: ...
     def response_done(self) -> None: ...

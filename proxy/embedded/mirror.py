@@ -105,6 +105,9 @@ class Mirror:
     def upstream_full(self) -> None: ...
     def upstream_drained(self) -> None: ...
 
+    def upstream_ended(self) -> bool:
+        return False
+
     def response_done(self) -> None:
         self._end()
 

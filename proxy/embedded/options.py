@@ -17,6 +17,10 @@ MAX_DISCARD_BYTES = 262_144
 # After an answer that leaves the request unread the client gets this long to read it before the connection goes
 # (RFC 9112 section 9.6: closing at once would reset it and lose the answer).
 LINGER_SECONDS = 3.0
+# What is recorded for a client that left before its answer was complete (nginx's number for it).
+CLIENT_LEFT = 499
+# A body that a client withholds (Expect: 100-continue) is called for after this, if the upstream says nothing.
+CONTINUE_SECONDS = 1.0
 # Shorter than the keep-alive of common servers (Node and uvicorn 5 s, nginx 75 s) costs nothing but a handshake;
 # a server that announces less (Keep-Alive: timeout=5) is believed.
 UPSTREAM_IDLE_SECONDS = 55.0

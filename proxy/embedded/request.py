@@ -71,8 +71,9 @@ class Request(RequestHead):
     def upgrade(self) -> bytes:
         """The protocol to switch to (RFC 9110 section 7.8): listed in Connection, not in HTTP/1.0, without a body."""
         fields = self.fields
-        allowed = fields.upgrade and b"upgrade" in fields.listed and self.minor > 0 and not self.has_body
-        return fields.upgrade if allowed else b""
+        asked = fields.upgrade and b"upgrade" in fields.listed and self.minor > 0
+        # RFC 6455 section 4.1: by GET
+        return fields.upgrade if asked and self.verb == b"GET" and not self.has_body else b""
 
     def body_reader(self) -> BodyReader | None:
         fields = self.fields
@@ -114,6 +115,8 @@ def _explain_line(line: bytes) -> Reply:
 
 def _refuse_version(request: Request) -> Reply | None:
     if request.minor:
+        if request.fields.expectation:
+            return refuse("expectation_failed", "100-continue is the only expectation that can be met")
         # RFC 9112 section 3.2
         return None if request.authority else bad_request("the Host header is missing")
     return bad_request("HTTP/1.0 has no Transfer-Encoding") if request.fields.chunked else None
@@ -122,6 +125,10 @@ def _refuse_version(request: Request) -> Reply | None:
 def _read_target(request: Request, target: bytes) -> Reply | None:
     if len(target) > MAX_TARGET_BYTES:
         return refuse("uri_too_long", f"a request target has at most {MAX_TARGET_BYTES} bytes")
+    if request.verb == b"CONNECT":  # whatever its target looks like: a service that answered 200 would open a tunnel
+        return refuse("method_not_implemented", "this gateway opens no tunnels")
+    if request.verb == b"TRACE" and request.has_body:
+        return bad_request("TRACE has no content")  # RFC 9110 section 9.3.8
     if target[:1] != b"/":
         target_or_reply = _read_other_form(request, target)
         if isinstance(target_or_reply, Reply):
@@ -139,28 +146,31 @@ def _read_target(request: Request, target: bytes) -> Reply | None:
 
 def _read_other_form(request: Request, target: bytes) -> bytes | Reply:
     """absolute-form (RFC 9112 section 3.2.2): the authority of the target counts, Host does not."""
-    if request.verb == b"CONNECT":
-        return refuse("method_not_implemented", "this gateway opens no tunnels")
     if target == b"*":
         return Reply(200) if request.verb == b"OPTIONS" else bad_request("only OPTIONS has the target *")
     scheme, separator, rest = target.partition(b"://")
-    if not separator or scheme.lower() not in (b"http", b"https"):
-        return bad_request("a request target is a path, or an http:// URL")
+    if not separator or scheme.lower() != request.scheme.encode():  # RFC 9110 section 7.4
+        return bad_request(f"a request target is a path, or a URL that begins with {request.scheme}://")
     end = min((at for at in (rest.find(b"/"), rest.find(b"?")) if at >= 0), default=len(rest))
     host = grammar.parse_authority(rest[:end])
     if host is None:
         return bad_request("the authority of the request target is not valid")
     request.authority, request.host = rest[:end], host
+    if end == len(rest) and request.verb == b"OPTIONS":
+        return Reply(200)  # RFC 9112 section 3.2.4: this is how a proxy is sent the target *
     return rest[end:] if rest[end : end + 1] == b"/" else b"/" + rest[end:]
 
 
-def refuse_early(head: bytes | bytearray) -> Reply | None:
-    """What is already wrong with a head that is not complete; None: wait for the rest."""
-    if grammar.BARE_LINE_END.search(head):
+def refuse_early(head: bytes | bytearray, seen: int = 0) -> Reply | None:
+    """What is already wrong with a head that is not complete; None: wait for the rest.
+
+    ``seen`` bytes of it were found in order before: a head that comes byte by byte is not read again and again.
+    """
+    if grammar.BARE_LINE_END.search(head, max(0, seen - 1)):
         return bad_request("lines end with CR LF, and nothing else is a line end")
-    line, end, _ = head.partition(b"\r\n")
-    if end and grammar.REQUEST_LINE.fullmatch(line) is None:
-        return _explain_line(bytes(line))
+    end = head.find(b"\r\n", 0, MAX_TARGET_BYTES + 512)
+    if 0 <= end >= seen - 1 and grammar.REQUEST_LINE.fullmatch(head, 0, end) is None:
+        return _explain_line(bytes(head[:end]))
     return None
 
 

@@ -5,6 +5,7 @@ This file performs no I/O.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 
 from proxy.embedded import grammar
@@ -13,6 +14,7 @@ from proxy.embedded.headers import READ_FROM_RESPONSES, compile_scan, remove_lis
 from proxy.embedded.options import MAX_FIELDS
 
 _SCAN = compile_scan(READ_FROM_RESPONSES)
+_DATE = re.compile(rb"\r\n[dD][aA][tT][eE]:")
 
 
 class Response:
@@ -28,6 +30,7 @@ class Response:
     keep_alive = False
     idle_seconds: int | None = None  # what Keep-Alive: timeout= announces
     upgrade = b""
+    dated = True
     listed: tuple[bytes, ...] = ()
 
     def has_body(self, method: str) -> bool:
@@ -43,6 +46,11 @@ class Response:
         if self.length is not None:
             return LengthReader(self.length) if self.length else None
         return CloseReader()
+
+    @property
+    def announces_too_much(self) -> bool:
+        """A 204 that speaks of content (RFC 9112 section 6.1, RFC 9110 section 8.6: must not) may send some, later."""
+        return self.status == 204 and (self.chunked or bool(self.length))
 
     @property
     def persistent(self) -> bool:
@@ -65,6 +73,7 @@ def parse_response(raw: bytes) -> Response:
         _READERS[parts[index].lower()](response, parts[index + 1])
     response.fields = remove_listed(b"".join(parts[::3]), response.listed)
     _check_framing(response, block)
+    response.dated = _DATE.search(response.fields) is not None
     return response
 
 

@@ -10,8 +10,14 @@ Rule 4: repeats are a small share of the requests in flight, so that an upstream
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from coalmine.model import Retries, RetryCondition
+from coalmine.routing.decision import Forward
 from proxy.embedded.upstream import Failure, UpstreamConnection
+
+if TYPE_CHECKING:
+    from proxy.embedded.sending import BodySink
 
 # RFC 9110 section 9.2.2
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "QUERY"})
@@ -58,9 +64,16 @@ class RetryBudget:
         return allowed
 
 
-def is_stale(connection: UpstreamConnection, method: str) -> bool:
+def is_stale(connection: UpstreamConnection | None, forward: Forward | None, sink: BodySink | None) -> bool:
     """RFC 9112 section 9.3.1: a kept connection that ended before it answered a request that may be repeated."""
-    return connection.reused and not connection.answered and method in IDEMPOTENT
+    if connection is None or forward is None or not connection.reused or connection.answered:
+        return False
+    return forward.method in IDEMPOTENT and is_replayable(sink)
+
+
+def is_replayable(sink: BodySink | None) -> bool:
+    """Whether a request whose body went to ``sink`` can be sent again."""
+    return sink is None or sink.replayable
 
 
 def conditions_of_status(status: int) -> frozenset[RetryCondition]:

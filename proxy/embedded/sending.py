@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 
 class BodySink(Protocol):
+    @property
+    def replayable(self) -> bool: ...
     def receive(self, body: bytes, done: bool, trailer: bytes) -> None: ...
 
 
@@ -88,6 +90,10 @@ class Collect:
         self._decision = decision
         self._pieces: list[bytes] = []
         self._size = 0
+
+    @property
+    def replayable(self) -> bool:
+        return True  # nothing of it has been sent
 
     def begin(self) -> None:
         request = self._exchange.request

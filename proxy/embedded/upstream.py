@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 Failure = Literal["connect-failure", "reset", "timeout", "protocol"]
 
 _ANSWER_BEGINS = b"HTTP/1."
+# RFC 9110 section 15.2 allows any number of interim responses; one that never comes to its answer is no server.
+MAX_INTERIM = 64
+_TOO_LARGE = "the response head is larger than this gateway accepts"
 
 
 class Owner(Protocol):
@@ -38,6 +41,7 @@ class Owner(Protocol):
     def tunnel_opened(self, response: Response, data: bytes) -> None: ...
     def tunnel_received(self, data: bytes) -> None: ...
     def upstream_failed(self, failure: Failure, detail: str) -> None: ...
+    def upstream_ended(self) -> bool: ...  # whether the connection stays open for the other way
     def upstream_full(self) -> None: ...
     def upstream_drained(self) -> None: ...
 
@@ -48,6 +52,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_connector",
         "_idle_seconds",
         "_idling",
+        "_interim",
         "_last",
         "_last_head",
         "_method",
@@ -83,6 +88,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.reused = False  # it has served before, so its end may be old news
         self.deadline = 0.0  # of idling
         self._idling = False
+        self._interim = 0  # interim responses before the answer
 
     # asyncio.Protocol
 
@@ -105,6 +111,9 @@ class UpstreamConnection(asyncio.Protocol):
         else:
             owner.upstream_failed("reset", "the upstream closed the connection before its answer was complete")
 
+    def eof_received(self) -> bool:
+        return self.owner is not None and self.owner.upstream_ended()
+
     def pause_writing(self) -> None:
         if self.owner is not None:
             self.owner.upstream_full()
@@ -121,6 +130,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._method = method
         self.answered = False
         self._reader = None
+        self._interim = 0
         self._on_data = self._read_head
         self.write(data)
 
@@ -152,32 +162,38 @@ class UpstreamConnection(asyncio.Protocol):
         if self._buffer:
             data = self._buffer + data
             self._buffer = b""
+        limit = self._connector.options.max_header_bytes
         try:
-            end = data.find(b"\r\n\r\n")
-            if end < 0:
-                self._keep_partial_head(data)
-                return
-            head = data[: end + 4]
-            if head != self._last_head:
-                self._last, self._last_head = parse_response(head), head
-            assert self._last is not None
-            self._take_head(self._last, data[end + 4 :])
+            while True:
+                end = data.find(b"\r\n\r\n")
+                if end < 0:
+                    self._keep_partial_head(data, limit)
+                    return
+                if end > limit:
+                    raise FramingError(_TOO_LARGE)
+                head = data[: end + 4]
+                if head != self._last_head:
+                    self._last, self._last_head = parse_response(head), head
+                assert self._last is not None
+                data = data[end + 4 :]
+                if self._last.status >= 200:
+                    self._take_head(self._last, data)
+                    return
+                if not self._take_interim(self._last, data) or not data:
+                    return
         except FramingError as error:
             self._fail(str(error))
 
-    def _keep_partial_head(self, data: bytes) -> None:
+    def _keep_partial_head(self, data: bytes, limit: int) -> None:
         if data[:7] != _ANSWER_BEGINS[: len(data)]:
             raise FramingError("the upstream's answer is not HTTP/1.1")
-        if len(data) > self._connector.options.max_header_bytes:
-            raise FramingError("the response head is larger than this gateway accepts")
+        if len(data) > limit + 3:  # a whole head of the largest size has four bytes more
+            raise FramingError(_TOO_LARGE)
         self._buffer = data
 
     def _take_head(self, response: Response, data: bytes) -> None:
         owner = self.owner
         assert owner is not None
-        if response.status < 200:
-            self._take_interim(owner, response, data)
-            return
         self._persistent = response.persistent
         if response.idle_seconds is not None:
             # One second for the way there: better to open a connection too many than to write into a closing one.
@@ -188,7 +204,7 @@ class UpstreamConnection(asyncio.Protocol):
             return
         reader = self._reader = response.body_reader(self._method)
         if reader is None:
-            self._persistent &= not data
+            self._persistent &= not data and not response.announces_too_much
             owner.response_started(response, b"", True, b"")
             self._finish(owner)
             return
@@ -199,15 +215,19 @@ class UpstreamConnection(asyncio.Protocol):
         if done:
             self._finish(owner)
 
-    def _take_interim(self, owner: Owner, response: Response, data: bytes) -> None:
-        """RFC 9110 section 15.2: any number of interim responses, then the final one; 101 ends HTTP here."""
+    def _take_interim(self, response: Response, data: bytes) -> bool:
+        """RFC 9110 section 15.2: interim responses, then the final one; 101 ends HTTP here. Whether HTTP goes on."""
+        owner = self.owner
+        assert owner is not None
         if response.status == 101:
             self._on_data = owner.tunnel_received
             owner.tunnel_opened(response, data)
-            return
+            return False
+        self._interim += 1
+        if self._interim > MAX_INTERIM:
+            raise FramingError("the upstream sends interim responses and no answer")
         owner.interim_received(response)
-        if data and self.owner is owner:
-            self._read_head(data)
+        return self.owner is owner
 
     def _read_body(self, data: bytes) -> None:
         reader, owner = self._reader, self.owner

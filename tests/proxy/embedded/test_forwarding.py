@@ -24,6 +24,7 @@ def test_a_get_arrives_as_it_was_sent_with_the_forwarding_fields_added(gateway: 
     assert re.fullmatch(
         rb"GET /a\?x=1&y=two HTTP/1\.1\r\nHost: gateway\.test\r\nAccept: \*/\*\r\nX-Two: 1\r\nX-Two: 2\r\n"
         rb"X-Forwarded-For: 127\.0\.0\.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: gateway\.test\r\n"
+        rb'Forwarded: for=127\.0\.0\.1;host="gateway\.test";proto=http\r\n'
         rb"Via: 1\.1 coalmine\r\nX-Request-Id: [0-9a-f]{28}\r\n\r\n",
         seen.head,
     )
@@ -36,7 +37,9 @@ HEADERS = [
     ("Keep-Alive is not passed on", ["Keep-Alive: timeout=9"], "keep-alive", []),
     ("Proxy-Connection is not passed on", ["Proxy-Connection: keep-alive"], "proxy-connection", []),
     ("Proxy-Authorization is not passed on", ["Proxy-Authorization: Basic eDp5"], "proxy-authorization", []),
-    ("TE is not passed on", ["TE: gzip;q=0.5, trailers"], "te", []),
+    ("TE is not passed on", ["TE: gzip;q=0.5"], "te", []),
+    ("that trailers are welcome is passed on", ["TE: gzip;q=0.5, trailers"], "te", ["trailers"]),
+    ("our TE is listed in our Connection", ["TE: trailers", "Connection: TE"], "connection", ["TE"]),
     ("an upgrade to what is not tunnelled is not passed on", ["Upgrade: h2c", "Connection: Upgrade"], "upgrade", []),
     ("an Upgrade that Connection does not list is not passed on", ["Upgrade: websocket"], "upgrade", []),
     ("a client's X-Forwarded-For is appended to", ["X-Forwarded-For: 6.6.6.6"],
@@ -45,6 +48,17 @@ HEADERS = [
      "x-forwarded-for", ["1.1.1.1, 2.2.2.2, 127.0.0.1"]),
     ("a client's X-Forwarded-Proto is replaced", ["X-Forwarded-Proto: https"], "x-forwarded-proto", ["http"]),
     ("a client's X-Forwarded-Host is replaced", ["X-Forwarded-Host: evil"], "x-forwarded-host", ["gateway.test"]),
+    ("other X-Forwarded fields of a client go nowhere", ["X-Forwarded-Port: 1"], "x-forwarded-port", []),
+    ("a client's X-Real-IP goes nowhere", ["X-Real-IP: 6.6.6.6"], "x-real-ip", []),
+    ("an underscore is no way to claim an address", ["X_Forwarded_For: 6.6.6.6"], "x_forwarded_for", []),
+    ("an underscore is no way to frame", ["Content_Length: 5"], "content_length", []),
+    ("other names with underscores pass", ["X_Own: 1"], "x_own", ["1"]),
+    ("a client's Forwarded is appended to", ["Forwarded: for=6.6.6.6"], "forwarded",
+     ['for=6.6.6.6, for=127.0.0.1;host="gateway.test";proto=http']),
+    ("lines of Forwarded are one list", ["Forwarded: for=1.1.1.1", 'forwarded: for="[::2]:80";by=_x'], "forwarded",
+     ['for=1.1.1.1, for="[::2]:80";by=_x, for=127.0.0.1;host="gateway.test";proto=http']),
+    ("a Forwarded that would swallow what follows is dropped", ['Forwarded: for="6.6.6.6'], "forwarded",
+     ['for=127.0.0.1;host="gateway.test";proto=http']),
     ("a Via is appended to", ["Via: 1.0 first"], "via", ["1.0 first, 1.1 coalmine"]),
     ("a request id is kept", ["X-Request-Id: abc-1"], "x-request-id", ["abc-1"]),
     ("two Cookie lines stay two", ["Cookie: a=1", "Cookie: b=2"], "cookie", ["a=1", "b=2"]),
@@ -197,7 +211,7 @@ def test_response_fields_that_connection_lists_end_here(gateway: Gateway, upstre
     with gateway.client() as client:
         answered = client.ask(request())
         names = {name for name, _ in answered.headers}
-        assert names == {"bar", "content-length"}
+        assert names == {"bar", "content-length", "date"}
         upstream.script = answer(ok())
         assert client.ask(request()).status == 200  # the client's connection goes on
 

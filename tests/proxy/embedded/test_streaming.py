@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import threading
 import time
+from email.utils import parsedate_to_datetime
 
 from tests.proxy.support.client import eventually, request
 from tests.proxy.support.gateway import Gateway
@@ -234,3 +235,25 @@ def test_http_1_0_never_hears_100_continue(gateway: Gateway, upstream: RawUpstre
         client.send(b"POST / HTTP/1.0\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\nhi")
         assert client.read(interim=True).status == 200
     assert upstream.seen[0].values("expect") == []
+
+
+def test_a_withheld_body_is_called_for_once_where_the_upstream_says_nothing(
+    gateway: Gateway, upstream: RawUpstream
+) -> None:
+    with gateway.client() as client:
+        client.send(request("POST", "/", "Content-Length: 5", "Expect: 100-continue"))
+        assert client.read(interim=True).status == 100
+        assert client.ask(b"hello").status == 200
+        client.send(request("POST", "/", "Content-Length: 5", "Expect: 100-continue") + b"hello")
+        assert client.read(interim=True).status == 200
+    assert [seen.body for seen in upstream.seen] == [b"hello"] * 2
+
+
+def test_an_answer_without_a_date_gets_one_and_others_keep_theirs(gateway: Gateway, upstream: RawUpstream) -> None:
+    theirs = "Thu, 01 Jan 1970 00:00:00 GMT"
+    upstream.scripts = [answer(ok()), answer(ok(b"ok", f"dAtE: {theirs}"))]
+    with gateway.client() as client:
+        ours = client.ask(request()).value("date")
+        assert ours is not None
+        assert abs(parsedate_to_datetime(ours).timestamp() - time.time()) < 60
+        assert [value for name, value in client.ask(request()).headers if name == "date"] == [theirs]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from tests.proxy.support.client import request
 from tests.proxy.support.gateway import Gateway
-from tests.proxy.support.upstream import RawUpstream, answer_and_close, ok, sane
+from tests.proxy.support.upstream import RawUpstream, answer, answer_and_close, ok, sane
 
 GHOST = b"GET /ghost HTTP/1.1\r\nHost: gateway.test\r\n\r\n"
 HOST = "Host: gateway.test\r\n"
@@ -108,6 +110,14 @@ REFUSED: list[tuple[str, bytes, int]] = [
     ("an absolute target without a host", request("GET", "http:///x"), 400),
     ("an absolute target with a user", request("GET", "http://u@gateway.test/"), 400),
     ("CONNECT", request("CONNECT", "gateway.test:443"), 501),
+    ("CONNECT with a path", request("CONNECT", "/x"), 501),
+    ("an https target on a plain connection", request("GET", "https://gateway.test/"), 400),
+    ("content in a TRACE", request("TRACE", "/", body=b"x"), 400),
+    ("a method of a hundred letters", request("A" * 100), 400),
+    ("an expectation that nobody knows", request("POST", "/", "Expect: 200-ok", body=b"x"), 417),
+    ("an obscured 100-continue", request("POST", "/", "Expect: y 100-continue", body=b"x"), 417),
+    ("two expectations", request("POST", "/", "Expect: 100-continue", "Expect: fast", body=b"x"), 417),
+    ("a long chunk extension in one piece", chunks(b"5;" + b"a" * 5_000 + b"\r\nhello\r\n0\r\n\r\n"), 400),
     ("a method that is no token", request("G()T"), 400),
     ("no method", request(""), 400),
     ("a broken percent-encoding", request("GET", "/%zz"), 400),
@@ -144,6 +154,8 @@ NORMALISED = [
     ("an absolute target counts, not Host", request("GET", "http://abs.test/x?y", host="other"), "/x?y", "abs.test"),
     ("an absolute target without a path", request("GET", "http://abs.test"), "/", "abs.test"),
     ("an absolute target with only a query", request("GET", "http://abs.test?a"), "/?a", "abs.test"),
+    ("an extension that stays below the limit", request("POST", "/", "Transfer-Encoding: chunked")
+     + b"2;" + b"a" * 4_000 + b"\r\nhi\r\n0\r\n\r\n", "/", "gateway.test"),
     ("an empty line before the request", b"\r\n" + request(), "/", "gateway.test"),
     ("a higher minor version", request().replace(b"HTTP/1.1", b"HTTP/1.2"), "/", "gateway.test"),
     ("dot segments", request("GET", "/a/./b/../c"), "/a/c", "gateway.test"),
@@ -189,6 +201,9 @@ BAD_ANSWERS = [
     ("lines that end with LF", b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok"),
     ("a head without end", b"HTTP/1.1 200 OK\r\nX: " + b"a" * 70_000),
     ("a switch nobody asked for", b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"),
+    ("a head without end, in one piece", b"HTTP/1.1 200 OK\r\nX: " + b"a" * 70_000 + b"\r\nContent-Length: 0\r\n\r\n"),
+    ("interim responses without end", b"HTTP/1.1 102 \r\n\r\n" * 5_000 + ok()),
+    ("an interim response with content", b"HTTP/1.1 103 \r\nContent-Length: 2\r\n\r\nok" + ok()),
     ("nothing", b""),
     ("half a head", b"HTTP/1.1 200 OK\r\nContent-"),
 ]
@@ -203,6 +218,41 @@ def test_bad_answers_become_502(gateway: Gateway, upstream: RawUpstream, data: b
         assert b'"code":"upstream_' in answered.body.replace(b" ", b"")
         upstream.script = answer_and_close(ok(b"fine"))
         assert client.ask(request()).body == b"fine"  # the client's connection is not to blame
+
+
+def test_a_204_that_speaks_of_content_ends_its_connection_before_the_content_comes(
+    gateway: Gateway, upstream: RawUpstream
+) -> None:
+    upstream.script = answer(b"HTTP/1.1 204 No Content\r\nContent-Length: 9\r\n\r\n")
+    with gateway.client() as client:
+        assert [client.ask(request()).status for _ in range(3)] == [204] * 3
+    assert len({seen.connection for seen in upstream.seen}) == 3
+
+
+@pytest.mark.parametrize(
+    ("pieces", "statuses"),
+    [
+        pytest.param([b"\r\n", request()], [200], id="an empty line in a read of its own"),
+        pytest.param([b"\r", b"\n" + request()], [200], id="half an empty line"),
+        pytest.param([b"\r\n", b"\r\n", request()], [400], id="two empty lines, one by one"),
+        pytest.param([request(), b"\r\n", request()], [200, 200], id="an empty line between two requests"),
+    ],
+)
+def test_empty_lines_mean_the_same_however_they_arrive(
+    gateway: Gateway, pieces: list[bytes], statuses: list[int]
+) -> None:
+    with gateway.client() as client:
+        for piece in pieces:
+            client.send(piece)
+            time.sleep(0.02)
+        assert [client.read().status for _ in statuses] == statuses
+
+
+def test_options_for_the_gateway_itself_is_answered_in_both_forms(gateway: Gateway, upstream: RawUpstream) -> None:
+    for target in ("*", "http://gateway.test"):
+        with gateway.client() as client:
+            assert client.ask(request("OPTIONS", target)).status == 200
+    assert upstream.seen == []
 
 
 def test_bytes_behind_an_answer_never_reach_anybody(gateway: Gateway, upstream: RawUpstream) -> None:

@@ -8,8 +8,8 @@ import threading
 import pytest
 
 from tests.proxy.support.client import RawClient, eventually, request
-from tests.proxy.support.gateway import Gateway
-from tests.proxy.support.upstream import Closed, Peer, RawUpstream, Seen, answer, ok
+from tests.proxy.support.gateway import Gateway, serve
+from tests.proxy.support.upstream import Closed, Peer, RawUpstream, Seen, answer, ok, silent
 
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nX-Accept: yes\r\n\r\n"
 HANDSHAKE = request("GET", "/ws", "Upgrade: websocket", "Connection: keep-alive, Upgrade", "Sec-WebSocket-Key: abc")
@@ -108,3 +108,55 @@ def test_a_tunnel_counts_once_it_has_ended(gateway: Gateway, upstream: RawUpstre
     stats = gateway.stats()
     assert stats["counters"]["tunnels"] == before + 1
     assert any(row["code"] == 101 and row["route"] == "all" for row in stats["requests"])
+
+
+def test_the_client_may_end_its_side_of_a_tunnel_and_hear_the_rest(gateway: Gateway, upstream: RawUpstream) -> None:
+    def until_the_end(peer: Peer, seen: Seen) -> None:
+        peer.send(SWITCH)
+        heard = b""
+        while data := peer.sock.recv(65_536):
+            heard += data
+        peer.send(b"heard " + heard)
+        raise Closed
+
+    upstream.script = until_the_end
+    with gateway.client() as client:
+        assert client.ask(HANDSHAKE).status == 101
+        client.send(b"all")
+        client.sock.shutdown(1)
+        assert exact(client, 9) == b"heard all"
+        assert client.at_end()
+
+
+def test_the_upstream_may_end_its_side_of_a_tunnel_and_hear_the_rest(gateway: Gateway, upstream: RawUpstream) -> None:
+    heard: list[bytes] = []
+
+    def bye_first(peer: Peer, seen: Seen) -> None:
+        peer.send(SWITCH + b"bye")
+        peer.sock.shutdown(1)
+        while data := peer.sock.recv(65_536):
+            heard.append(data)
+        raise Closed
+
+    upstream.script = bye_first
+    with gateway.client() as client:
+        assert client.ask(HANDSHAKE).status == 101
+        assert exact(client, 3) == b"bye"
+        assert client.at_end()
+        client.send(b"last words")
+        assert eventually(lambda: b"".join(heard) == b"last words")
+        client.sock.shutdown(1)
+    assert eventually(lambda: gateway.stats()["gauges"]["client_connections"] == 0)
+
+
+def test_half_a_tunnel_does_not_stay_for_ever() -> None:
+    with serve(lambda peer, seen: (peer.send(SWITCH), silent(peer, seen)), options={"idle_timeout_seconds": 0.2}) as on:
+        assert on.client.ask(HANDSHAKE).status == 101
+        on.client.sock.shutdown(1)
+        assert on.client.at_end(3)
+
+
+def test_a_post_is_no_handshake(gateway: Gateway, upstream: RawUpstream) -> None:
+    with gateway.client() as client:
+        assert client.ask(HANDSHAKE.replace(b"GET", b"POST")).status == 200
+    assert upstream.seen[0].values("upgrade") == []
