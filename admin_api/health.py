@@ -42,8 +42,9 @@ def _check_catalog(parts: Parts) -> Check:
         with parts.catalog.read() as reader:
             reader.names("virtual_service")
     except CatalogError as error:
-        # The detail names files of this machine; /metrics and the log have it.
-        return Check(name="catalog", ok=False, detail=error.code)
+        # The reason, without the directories of this machine.
+        detail = error.detail.replace(f"{parts.catalog.path.parent}/", "")
+        return Check(name="catalog", ok=False, detail=f"{error.code}: {detail}")
     return Check(name="catalog", ok=True, detail="readable")
 
 

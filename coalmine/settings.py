@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from coalmine.errors import StartupError
+from coalmine.errors import StartupError, nearest
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class Setting:
 
 
 SETTINGS: tuple[Setting, ...] = (
+    Setting("settings_file", "", "TOML file with settings, read at start and at every reload; flags and variables win"),
     Setting("proxy", "127.0.0.1:8080", "address the proxy listens on, host:port; port 0 takes a free one"),
     Setting(
         "admin", "127.0.0.1:8081", "address the admin API listens on, host:port; not loopback needs an admin token"
@@ -82,8 +83,14 @@ SETTINGS: tuple[Setting, ...] = (
         "longest wait for an upstream's answer to begin, and between its parts, where the route says nothing",
     ),
     Setting("connect_timeout_seconds", 5.0, "longest time to connect to an endpoint"),
+    Setting("tunnel_idle_seconds", 3600.0, "longest time in which nothing passes a tunnel (a WebSocket), either way"),
     Setting("max_connections", 10_000, "client connections one worker accepts"),
+    Setting("max_requests", 5_000, "requests one worker has in flight; more are answered 503 at once; 0 is no limit"),
     Setting("grace_seconds", 10.0, "how long requests in flight may finish after a stop signal"),
+    Setting(
+        "drain_seconds", 300.0, "how long a worker that a reload has replaced may finish what it has begun, tunnels too"
+    ),
+    Setting("hang_seconds", 30.0, "a process that shows no sign of life for so long is replaced; 0 is never"),
     Setting("access_log", False, "write one JSON line per proxied request to standard output"),
 )
 
@@ -92,6 +99,7 @@ SETTINGS: tuple[Setting, ...] = (
 class Settings:
     """The settings, typed; one field per row of ``SETTINGS``."""
 
+    settings_file: str = ""
     proxy: str = "127.0.0.1:8080"
     admin: str = "127.0.0.1:8081"
     database: str = "sqlite:///coalmine.db"
@@ -113,8 +121,12 @@ class Settings:
     idle_timeout_seconds: float = 75.0
     upstream_timeout_seconds: float = 60.0
     connect_timeout_seconds: float = 5.0
+    tunnel_idle_seconds: float = 3600.0
     max_connections: int = 10_000
+    max_requests: int = 5_000
     grace_seconds: float = 10.0
+    drain_seconds: float = 300.0
+    hang_seconds: float = 30.0
     access_log: bool = False
 
     @property
@@ -128,12 +140,13 @@ class Settings:
 
 
 _MODES = ("allow", "deny")
+_KINDS: dict[type, str] = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
 _BOOLEANS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
 
-def read(given: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
-    """Settings from given values (flags; None is absent), else from the environment, else the defaults."""
-    values: dict[str, Any] = {}
+def read(given: Mapping[str, Any], environ: Mapping[str, str], filed: Mapping[str, Any] | None = None) -> Settings:
+    """Settings from given values (flags; None is absent), else the environment, else a file's values, else defaults."""
+    values = _check_filed(filed or {})
     for setting in SETTINGS:
         if given.get(setting.name) is not None:
             values[setting.name] = given[setting.name]
@@ -157,6 +170,25 @@ def _cast(setting: Setting, text: str) -> Any:
         return float(text) if kind is float else int(text)
     except ValueError:
         raise StartupError(f"{setting.variable}={text!r} is not a number") from None
+
+
+def _check_filed(filed: Mapping[str, Any]) -> dict[str, Any]:
+    """What a settings file says, each value of the type that its setting has; raises StartupError."""
+    known = {setting.name: setting for setting in SETTINGS if setting.name != "settings_file"}
+    values: dict[str, Any] = {}
+    for name, value in filed.items():
+        if name not in known:
+            near = nearest(name, known)
+            raise StartupError(
+                f"the settings file has {name!r}, which is no setting", hint=f"did you mean {near}?" if near else None
+            )
+        kind = str if known[name].default is None else type(known[name].default)
+        if kind is float and type(value) is int:
+            value = float(value)
+        if type(value) is not kind:
+            raise StartupError(f"the settings file has {name} = {value!r}; it should be {_KINDS[kind]}")
+        values[name] = value
+    return values
 
 
 def _check_network(text: str) -> str:

@@ -41,6 +41,14 @@ def migrate(path: Path) -> None:
         raise CatalogError(f"the file system of {path} cannot keep a write-ahead log", hint="use a local disk")
 
 
+def check(path: Path) -> None:
+    """Raises what ``migrate`` would raise before it changes anything."""
+    _check_place(path)
+    if path.exists():
+        _check_file(path)
+        _check_version(path)
+
+
 def _check_place(path: Path) -> None:
     if path.is_dir():
         raise CatalogError(f"{path} is a directory", hint="name a file in it, such as coalmine.db")

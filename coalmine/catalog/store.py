@@ -17,7 +17,7 @@ from sqlmodel import Session
 from coalmine.catalog.document_revisions import DEFAULT_KEPT as DEFAULT_DOCUMENTS_KEPT
 from coalmine.catalog.engine import database_path, open_engine
 from coalmine.catalog.faults import translated
-from coalmine.catalog.migrate import migrate
+from coalmine.catalog.migrate import check, migrate
 from coalmine.catalog.reader import Memory, Reader
 from coalmine.catalog.writer import DEFAULT_KEPT, Writer
 from coalmine.errors import CatalogError
@@ -42,11 +42,25 @@ class Catalog:
         self._revisions = revisions
         self._document_revisions = document_revisions
         self._identity: tuple[int, int] | None = None
+        self._fault: CatalogError | None = None  # why it could not be opened
+
+    def check(self) -> None:
+        """Whether ``migrate`` could go well, without changing anything; raises CatalogError."""
+        with translated(self.path):
+            check(self.path)
 
     def migrate(self) -> None:
-        """Create the database or bring it up to date; raises CatalogError where it cannot be used."""
-        with translated(self.path):
-            migrate(self.path)
+        """Create the database or bring it up to date; raises CatalogError where it cannot be used.
+
+        Then reading and writing raise the same, until another call has gone well.
+        """
+        try:
+            with translated(self.path):
+                migrate(self.path)
+        except CatalogError as error:
+            self._fault = error
+            raise
+        self._fault = None
         self._identity = _identify(self.path)
 
     def close(self) -> None:
@@ -54,12 +68,14 @@ class Catalog:
 
     @contextmanager
     def read(self) -> Iterator[Reader]:
+        self._check_open()
         with translated(self.path), self._engine.connect() as connection, Session(connection) as session:
             yield Reader(session, self.path, self._memory)
 
     @contextmanager
     def write(self) -> Iterator[Writer]:
         """Commits at the end, rolls back on an exception."""
+        self._check_open()
         if not self._lock.acquire(timeout=_LOCK_SECONDS):
             raise CatalogError("another write takes too long", hint="try again")
         try:
@@ -84,6 +100,10 @@ class Catalog:
                     writer.record(Signature(actor="catalog", at=datetime.now(UTC), summary="written directly"))
         finally:
             self._lock.release()
+
+    def _check_open(self) -> None:
+        if self._fault is not None:
+            raise CatalogError(self._fault.detail, hint=self._fault.hint)
 
     def _check_identity(self) -> None:
         # SQLite goes on writing to a file that was deleted or moved away; such writes would be lost.

@@ -29,7 +29,7 @@ from coalmine.cli import (
     version,
 )
 
-_HELP = "Coalmine, a function gateway. Everything but serve, demo, doctor and version speaks to the admin API."
+_HELP = "Coalmine, a function gateway. Everything but serve, reload, demo, doctor and version speaks to the admin API."
 
 Register = Callable[[typer.Typer], None]
 

@@ -16,7 +16,7 @@ from coalmine import __version__
 from coalmine.cli.output import Output
 from coalmine.cli.shell import Shell, reads
 from coalmine.errors import CoalmineError, StartupError
-from coalmine.settings import Settings, parse_address, read
+from coalmine.settings import Settings, parse_address
 
 _OLDEST_PYTHON = (3, 11)
 _SQLITE_MAGIC = b"SQLite format 3\x00"  # https://www.sqlite.org/fileformat.html, section 1.3
@@ -60,7 +60,9 @@ def look_at_installation() -> Iterator[Finding]:
 def look_at_settings() -> Iterator[Finding]:
     """What serve would use, by the environment."""
     try:
-        settings = read({}, os.environ)
+        from coalmine.serve.settings_file import read_settings
+
+        settings = read_settings({}, os.environ)
     except StartupError as error:
         yield Finding("settings", "bad", error.detail)
         return

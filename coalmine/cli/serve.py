@@ -1,4 +1,4 @@
-"""``coalmine serve`` and ``coalmine demo``: thin, ``coalmine.serve`` does the work."""
+"""``coalmine serve``, ``coalmine reload`` and ``coalmine demo``: thin, ``coalmine.serve`` does the work."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from typing import Annotated, Any
 
 import typer
 
+from coalmine.cli import output
 from coalmine.cli.shell import give_signature
-from coalmine.settings import SETTINGS, Setting, read
+from coalmine.settings import SETTINGS, Setting
 
 
 def register(app: typer.Typer) -> None:
     app.command("serve", help=_serve.__doc__)(give_signature(_serve, [_parameter(setting) for setting in SETTINGS]))
+    app.command("reload", help=_reload.__doc__)(_reload)
     app.command("demo", help=_demo.__doc__)(_demo)
 
 
@@ -36,8 +38,24 @@ def _shown(default: object) -> str:
 def _serve(**given: Any) -> None:
     """Serves: the proxy, the admin API and discovery. Each flag also has a variable, COALMINE_ and its name."""
     from coalmine.serve import run
+    from coalmine.serve.settings_file import read_settings
 
-    raise typer.Exit(run(read(given, os.environ)) or 0)
+    raise typer.Exit(run(read_settings(given, os.environ), lambda: read_settings(given, os.environ)) or 0)
+
+
+def _reload(
+    database: Annotated[
+        str | None,
+        typer.Option("--database", help="the catalog of the gateway, as it was told to serve", metavar="URL"),
+    ] = None,
+) -> None:
+    """Replaces the processes of the gateway that runs here; no request is lost. Takes a new version and settings."""
+    from coalmine.serve.running import request_reload
+    from coalmine.serve.settings_file import read_settings
+
+    settings = read_settings({"database": database}, os.environ)
+    for line in request_reload(settings.database):
+        output.write(line)
 
 
 def _demo(

@@ -61,6 +61,10 @@ class SnapshotFeed:
         self._running = False
         self._next: Future[Snapshot] = Future()  # the round that has not begun
 
+    def resume(self, stored: Snapshot) -> None:
+        """``stored`` is what workers serve until there is something to publish."""
+        self.current = stored
+
     # Publishing --------------------------------------------------------------------------------------
 
     def publish(self) -> Snapshot:

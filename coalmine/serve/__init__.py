@@ -9,11 +9,16 @@ The children import this package too, so it imports nothing heavy itself.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from coalmine.settings import Settings
 
 
-def run(settings: Settings) -> int:
-    """Serve until a signal says stop; returns the exit code. Raises StartupError where serving cannot begin."""
+def run(settings: Settings, reread: Callable[[], Settings] | None = None) -> int:
+    """Serve until a signal says stop; returns the exit code. Raises StartupError where serving cannot begin.
+
+    ``reread`` gives the settings at a reload.
+    """
     from coalmine.serve.gateway import serve
 
-    return serve(settings)
+    return serve(settings, reread)

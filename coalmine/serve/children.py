@@ -2,10 +2,13 @@
 
 Three things tie a child to its supervisor:
 
-    leash    the child's standard input is a pipe that nobody writes to: end of file means that the supervisor
-             is gone, however it went
-    status   a pipe the child writes ``ready`` to, once, when it serves
+    leash    the child's standard input is a pipe: end of file means that the supervisor is gone, however it went.
+             ``go`` is all that is ever written to it: whoever was started on standby takes over now
+    status   a pipe the child writes to: ``prepared``, once, when it is on standby, ``ready``, once, when it serves,
+             and a ``beat`` every second, as long as its loop turns. One that closes the pipe is not watched
     exit     ``GIVE_UP``: starting it again is pointless; ``TRY_AGAIN``: what is in the way may go away
+
+and two signals: SIGTERM ends it within the grace period, RETIRE when it has finished what it has begun.
 """
 
 from __future__ import annotations
@@ -26,6 +29,13 @@ from coalmine.serve.ownership import ROOT
 
 VARIABLE = "COALMINE_CHILD"
 READY = b"ready\n"
+PREPARED = b"prepared\n"
+BEAT = b"beat\n"
+GO = b"go\n"
+RETIRE = signal.SIGUSR1
+BEAT_SECONDS = 1.0
+# What a child may take on top until its first beat: it has to import itself, on a machine that may be very busy.
+START_SECONDS = 60.0
 GIVE_UP = os.EX_CONFIG
 TRY_AGAIN = os.EX_TEMPFAIL
 
@@ -42,6 +52,8 @@ class ChildSpec:
 
     name: str
     command: Sequence[str]
+    kind: str = ""  # those of one kind run the same program
+    alone: bool = False  # two of them must not serve at once: a replacement is started on standby
     fds: tuple[int, ...] = ()
     config: Mapping[str, Any] | None = None
     announces: bool = True  # writes its status; what does not is ready when it has been started
@@ -54,13 +66,15 @@ def python_module(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-P", "-m", module, *arguments]
 
 
-def child_environment(spec: ChildSpec, status: int, environ: Mapping[str, str]) -> dict[str, str]:
+def child_environment(
+    spec: ChildSpec, status: int, environ: Mapping[str, str], *, standby: bool = False
+) -> dict[str, str]:
     """The environment of a child. In a bare checkout nothing but the path says where Coalmine is."""
     found = {name: value for name, value in environ.items() if name not in spec.without}
     if str(ROOT) not in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib")):
         found["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), environ.get("PYTHONPATH"))))
     if spec.config is not None:
-        found[VARIABLE] = json.dumps({**spec.config, "status_fd": status})
+        found[VARIABLE] = json.dumps({**spec.config, "status_fd": status, "standby": standby})
     return found
 
 
@@ -72,12 +86,15 @@ class Child:
         self.process: subprocess.Popen[bytes] | None = None
         self.status = -1
         self.ready = not spec.announces
+        self.prepared = False
+        self.silence = 0.0  # seconds without a sign of life, as its supervisor has counted them
         self.failures = 0
         self.due: float | None = 0.0  # when to start it; None while it runs
         self._now = now
         self._started = 0.0
+        self._said = b""
 
-    def start(self) -> None:
+    def start(self, *, standby: bool = False) -> None:
         self.status, theirs = os.pipe()
         os.set_blocking(self.status, False)
         try:
@@ -85,7 +102,7 @@ class Child:
                 self.spec.command,
                 stdin=subprocess.PIPE,
                 stdout=None if self.spec.output else subprocess.DEVNULL,
-                env=child_environment(self.spec, theirs, os.environ),
+                env=child_environment(self.spec, theirs, os.environ, standby=standby),
                 pass_fds=(*self.spec.fds, theirs),
                 # A session of its own: Ctrl-C at the terminal is the supervisor's to hear, and what the child
                 # starts itself can be ended together with it.
@@ -94,18 +111,23 @@ class Child:
         finally:
             os.close(theirs)
         self.due = None
+        self.silence = -START_SECONDS
+        self._said = b""
         self._started = self._now()
 
     def read_status(self) -> None:
-        """Take notice of ``ready``; at end of file the pipe is closed."""
+        """Take notice of what it says; at end of file the pipe is closed."""
         try:
-            text = os.read(self.status, 64)
+            text = os.read(self.status, 4096)
         except BlockingIOError:
             return
-        if READY.strip() in text:
-            self.ready = True
         if not text:
             self.close_status()
+            return
+        self.silence = 0.0
+        *lines, self._said = (self._said + text).split(b"\n")
+        self.prepared = self.prepared or PREPARED.strip() in lines
+        self.ready = self.ready or READY.strip() in lines
 
     def close_status(self) -> None:
         if self.status >= 0:
@@ -122,6 +144,7 @@ class Child:
             self.process.stdin.close()
         self.process = None
         self.ready = not self.spec.announces
+        self.prepared = False
         return code
 
     def plan_restart(self) -> None:
@@ -133,6 +156,17 @@ class Child:
         """Ask it to stop gracefully."""
         if self.process is not None:
             self.process.terminate()
+
+    def retire(self) -> None:
+        """Ask it to accept nothing more, and to end when it has finished what it has begun."""
+        if self.process is not None:
+            self.process.send_signal(RETIRE)
+
+    def go(self) -> None:
+        """Whoever is on standby takes over."""
+        if self.process is not None and self.process.stdin is not None:
+            with suppress(BrokenPipeError):
+                os.write(self.process.stdin.fileno(), GO)
 
     def kill(self) -> None:
         """End it and what it started, at once."""

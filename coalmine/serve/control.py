@@ -5,6 +5,11 @@ Start-up order, and why:
     2. the heavy half is imported and the database migrated, in a thread
     3. what the catalog holds is published: from here on workers serve the present
     4. the admin API answers; its socket has been listening all along
+
+A catalog that cannot be opened does not end it, unless nothing has ever been published: workers serve the last
+snapshot, the admin API says what is wrong, and opening is tried again and again.
+
+On standby, beside the process that it is to replace, it comes as far as step 2 without changing anything, and waits.
 """
 
 from __future__ import annotations
@@ -24,9 +29,9 @@ import uvicorn
 import uvloop
 
 from coalmine.errors import CatalogError, CoalmineError
-from coalmine.feed import FeedServer, SnapshotFeed
-from coalmine.serve.child import Leash, announce_ready, remove_scratch
-from coalmine.serve.children import GIVE_UP, TRY_AGAIN
+from coalmine.feed import FeedServer, SnapshotFeed, read_snapshot_file
+from coalmine.serve.child import Leash, announce_prepared, announce_ready, remove_scratch
+from coalmine.serve.children import GIVE_UP
 from coalmine.serve.orders import Orders, read_orders
 
 if TYPE_CHECKING:
@@ -39,8 +44,13 @@ if TYPE_CHECKING:
 WORKERS_SECONDS = 2.5
 # Admin requests are short; what is longer (an event stream) is not worth waiting for.
 ADMIN_GRACE_SECONDS = 2
+# What cannot be opened is tried again so often: somebody waits for it, and it costs next to nothing.
+OPEN_AGAIN_SECONDS = 1.0
 # The longest probe tries every well-known path in turn.
 PROBE_SECONDS = 120.0
+
+
+log = logging.getLogger(__name__)
 
 
 class LoopProber:
@@ -106,12 +116,22 @@ class Control:
             serving.cancel()
 
     async def serve(self) -> None:
-        await self.feed_server.start()
-        catalog = await asyncio.to_thread(open_catalog, self.orders)
+        if not self.orders.standby:
+            await self.feed_server.start()
+        catalog = await asyncio.to_thread(make_catalog, self.orders)
         try:
+            if self.orders.standby:
+                await self.stand_by(catalog)
             await self.serve_catalog(catalog)
         finally:
             catalog.close()
+
+    async def stand_by(self, catalog: Catalog) -> None:
+        """Until the process that is to be replaced has gone. Its feed's socket stays its own until then."""
+        await asyncio.to_thread(catalog.check)
+        announce_prepared(self.orders)
+        await self.leash.told_to_go()
+        await self.feed_server.start()
 
     async def serve_catalog(self, catalog: Catalog) -> None:
         from discovery import DiscoveryWorker, ProbeOptions
@@ -119,12 +139,33 @@ class Control:
         feed = SnapshotFeed(
             lambda: load(catalog), snapshot_file=Path(self.orders.snapshot_file), server=self.feed_server
         )
-        await self.wait_for_workers()
-        await asyncio.to_thread(feed.publish)
-        gc.freeze()  # what is here stays here: no write waits while the collector looks through it
         worker = DiscoveryWorker(catalog, changed=feed.publish, options=ProbeOptions.of(self.orders.settings))
+        usable = await self.open(catalog, feed)
+        gc.freeze()  # what is here stays here: no write waits while the collector looks through it
         self.admin = make_admin_server(self.orders, catalog, feed, LoopProber(worker, asyncio.get_running_loop()))
-        await run_while(worker.run(), self.admin.serve(sockets=[socket.socket(fileno=self.orders.fd)]))
+        work = worker.run() if usable else self.open_later(catalog, feed, worker)
+        await run_while(work, self.admin.serve(sockets=[socket.socket(fileno=self.orders.fd)]))
+
+    async def open(self, catalog: Catalog, feed: SnapshotFeed) -> bool:
+        """Open and publish; whether that could be done. Raises CatalogError where there is nothing to serve instead."""
+        try:
+            await asyncio.to_thread(catalog.migrate)
+            await self.wait_for_workers()
+            await asyncio.to_thread(feed.publish)
+        except CatalogError as error:
+            stored = read_snapshot_file(Path(self.orders.snapshot_file))
+            if stored is None:
+                raise
+            log.error("%s; the last snapshot is served meanwhile", describe(error))
+            feed.resume(stored)
+            return False
+        return True
+
+    async def open_later(self, catalog: Catalog, feed: SnapshotFeed, worker: DiscoveryWorker) -> None:
+        while not await asyncio.to_thread(try_open, catalog, feed):  # noqa: ASYNC110  nobody tells us
+            await asyncio.sleep(OPEN_AGAIN_SECONDS)
+        log.warning("the catalog can be used again")
+        await worker.run()
 
     async def wait_for_workers(self) -> None:
         deadline = asyncio.get_running_loop().time() + WORKERS_SECONDS
@@ -153,16 +194,23 @@ def load(catalog: Catalog) -> Any:
         return reader.load_definitions()
 
 
-def open_catalog(orders: Orders) -> Catalog:
-    """The catalog, migrated; raises CatalogError. The imports take most of a second: this runs in a thread."""
+def make_catalog(orders: Orders) -> Catalog:
+    """The catalog, not yet opened. The imports take most of a second: this runs in a thread."""
     import admin_api  # noqa: F401
     import discovery.worker  # noqa: F401
     from coalmine.catalog import Catalog
 
     settings = orders.settings
-    catalog = Catalog(settings.database, revisions=settings.revisions, document_revisions=settings.document_revisions)
-    catalog.migrate()
-    return catalog
+    return Catalog(settings.database, revisions=settings.revisions, document_revisions=settings.document_revisions)
+
+
+def try_open(catalog: Catalog, feed: SnapshotFeed) -> bool:
+    try:
+        catalog.migrate()
+        feed.publish()
+    except CatalogError:
+        return False
+    return True
 
 
 def make_admin_server(orders: Orders, catalog: Catalog, feed: SnapshotFeed, prober: LoopProber) -> AdminServer:
@@ -182,14 +230,8 @@ def make_admin_server(orders: Orders, catalog: Catalog, feed: SnapshotFeed, prob
     )
 
 
-def exit_code(error: CoalmineError, orders: Orders) -> int:
-    """Whether starting again makes sense.
-
-    What SQLite says (locked, read-only, disk full) may pass, and workers serve the last snapshot meanwhile, if
-    there is one. What we say ourselves (made by a newer version, somebody else's database) does not.
-    """
-    passing = isinstance(error, CatalogError) and error.__cause__ is not None
-    return TRY_AGAIN if passing and Path(orders.snapshot_file).exists() else GIVE_UP
+def describe(error: CoalmineError) -> str:
+    return f"{error.detail}{f' ({error.hint})' if error.hint else ''}"
 
 
 def main() -> int:
@@ -198,8 +240,8 @@ def main() -> int:
     try:
         uvloop.run(Control(orders).run())
     except CoalmineError as error:
-        sys.stderr.write(f"coalmine: {error.detail}{f' ({error.hint})' if error.hint else ''}\n")
-        return exit_code(error, orders)
+        sys.stderr.write(f"coalmine: {describe(error)}\n")
+        return GIVE_UP
     return 0
 
 

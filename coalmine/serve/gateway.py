@@ -9,6 +9,7 @@ import shutil
 import socket
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,17 +18,23 @@ from coalmine.serve.banner import write_addresses
 from coalmine.serve.children import ChildSpec, python_module
 from coalmine.serve.orders import Orders, dump_orders, without_secrets
 from coalmine.serve.ownership import check_owners
+from coalmine.serve.reloading import Renew
+from coalmine.serve.report import report_to_stderr
+from coalmine.serve.running import PidFile, listen_for_requests
 from coalmine.serve.sockets import bind_many, bind_one, close_all, format_address
-from coalmine.serve.supervisor import Supervisor
+from coalmine.serve.supervisor import EXTRA_SECONDS, Supervisor
 from coalmine.settings import Settings, is_loopback, parse_address
 
 _SQLITE = "sqlite:///"
+# What stands for sockets and files in use: a reload cannot change it.
+FIXED = ("proxy", "admin", "database", "workers")
 
 
 @dataclass
 class Gateway:
-    """Listening sockets and a folder for the run; ``settings`` hold the addresses as bound."""
+    """Listening sockets and a folder for the run; ``settings`` hold the addresses as bound, ``asked`` as given."""
 
+    asked: Settings
     settings: Settings
     snapshot_file: Path
     admin: socket.socket
@@ -40,10 +47,26 @@ class Gateway:
         control = ChildSpec(
             "control",
             python_module("coalmine.serve.control"),
+            kind="control",
+            alone=True,
             fds=(self.admin.fileno(),),
             config=dump_orders(self._orders(self.settings, self.admin)),
         )
         return [control, *(self._worker(index, sock) for index, sock in enumerate(self.proxies))]
+
+    def renew(self, settings: Settings) -> list[ChildSpec]:
+        """The children by other settings; raises StartupError, and nothing has changed then."""
+        check_admin(settings)
+        for name in FIXED:
+            before, after = getattr(self.asked, name), getattr(settings, name)
+            if before != after:
+                raise StartupError(
+                    f"{name} was {before!r} and is {after!r} now, which a reload cannot change",
+                    hint="restart the gateway",
+                )
+        self.asked = settings
+        self.settings = replace(settings, admin=self.settings.admin, proxy=self.settings.proxy)
+        return self.specs
 
     def close_sockets(self) -> None:
         """From now on connects are refused, as soon as the children have closed theirs."""
@@ -57,6 +80,7 @@ class Gateway:
         return ChildSpec(
             f"worker {index + 1}",
             python_module("coalmine.serve.worker"),
+            kind="worker",
             fds=(sock.fileno(),),
             config=dump_orders(self._orders(without_secrets(self.settings), sock, index)),
             without=("COALMINE_ADMIN_TOKEN",),
@@ -84,21 +108,33 @@ def open_gateway(settings: Settings, *, scratch: Path | None = None) -> Gateway:
         raise
     bound = replace(settings, admin=format_address(admin), proxy=format_address(proxies[0]))
     snapshot_file = database.with_name(database.name + ".snapshot.json")
-    return Gateway(bound, snapshot_file, admin, proxies, scratch or Path(tempfile.mkdtemp(prefix="coalmine-")))
+    folder = scratch or Path(tempfile.mkdtemp(prefix="coalmine-"))
+    return Gateway(settings, bound, snapshot_file, admin, proxies, folder)
 
 
-def serve(settings: Settings) -> int:
-    """Serve until told to stop; returns the exit code."""
+def serve(settings: Settings, reread: Callable[[], Settings] | None = None) -> int:
+    """Serve until told to stop; returns the exit code. ``reread``: the settings at a reload, if they may change."""
     gateway = open_gateway(settings)
     try:
-        return Supervisor(
-            gateway.specs,
-            grace_seconds=settings.grace_seconds,
-            on_ready=lambda: write_addresses(gateway.settings, sys.stdout),
-            on_stopping=gateway.close_sockets,
-        ).run()
+        requests = listen_for_requests(gateway.scratch)
+        with requests, PidFile(settings.database, requests, report_to_stderr):
+            return _supervise(gateway, reread or (lambda: settings), requests)
     finally:
         gateway.close()
+
+
+def _supervise(gateway: Gateway, reread: Callable[[], Settings], requests: socket.socket) -> int:
+    def leaving_seconds() -> float:
+        return gateway.settings.drain_seconds + EXTRA_SECONDS
+
+    return Supervisor(
+        gateway.specs,
+        grace_seconds=gateway.settings.grace_seconds,
+        hang_seconds=gateway.settings.hang_seconds,
+        on_ready=lambda: write_addresses(gateway.settings, sys.stdout),
+        on_stopping=gateway.close_sockets,
+        renew=Renew(lambda: gateway.renew(reread()), leaving_seconds=leaving_seconds, requests=requests),
+    ).run()
 
 
 def check_admin(settings: Settings) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ class Orders:
     snapshot_file: str
     index: int = 0
     status_fd: int = -1
+    standby: bool = False  # prepare everything, and take over when told to
 
     @property
     def feed_socket(self) -> Path:
@@ -33,8 +34,14 @@ def dump_orders(orders: Orders) -> dict[str, Any]:
 
 
 def read_orders(environ: Mapping[str, str]) -> Orders:
+    """Keys that are not known here are left out: after an upgrade, the supervisor may be of an older version."""
     given = json.loads(environ[VARIABLE])
-    return Orders(**{**given, "settings": Settings(**given["settings"])})
+    return Orders(**{**_only_known(Orders, given), "settings": Settings(**_only_known(Settings, given["settings"]))})
+
+
+def _only_known(kind: type[Orders | Settings], given: Mapping[str, Any]) -> dict[str, Any]:
+    known = {field.name for field in fields(kind)}
+    return {name: value for name, value in given.items() if name in known}
 
 
 def without_secrets(settings: Settings) -> Settings:

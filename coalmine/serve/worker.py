@@ -47,11 +47,23 @@ class Worker:
         self.leash.tie(self.orders)
         feeding = asyncio.create_task(self.feed.run())
         starting = asyncio.create_task(self.start())
-        await self.leash.pulled()
+        await self.finish()
         starting.cancel()
         await self.engine.drain(self.orders.settings.grace_seconds)
         feeding.cancel()  # only now, so that what was answered while draining is in its last word
         await asyncio.wait([feeding], timeout=LAST_WORD_SECONDS)
+
+    async def finish(self) -> None:
+        """Until it is time to stop. Once retired, that is when all is done, or after ``drain_seconds``."""
+        pulled = asyncio.create_task(self.leash.pulled())
+        retired = asyncio.create_task(self.leash.retired.wait())
+        await asyncio.wait([pulled, retired], return_when=asyncio.FIRST_COMPLETED)
+        if not pulled.done():
+            leaving = asyncio.create_task(self.engine.retire(self.orders.settings.drain_seconds))
+            await asyncio.wait([pulled, leaving], return_when=asyncio.FIRST_COMPLETED)
+            leaving.cancel()
+        pulled.cancel()
+        retired.cancel()
 
     async def start(self) -> None:
         stored = read_snapshot_file(Path(self.orders.snapshot_file))

@@ -276,7 +276,7 @@ class ClientConnection(asyncio.Protocol):
         self._exchange = None
         if self._holds:
             self._release(UPSTREAM_FULL | CONNECTING)
-        if not keep or self._engine.draining:
+        if not keep:
             self.linger()
             return
         options = self._engine.options
@@ -334,5 +334,5 @@ class ClientConnection(asyncio.Protocol):
 
     def stop_when_idle(self) -> None:
         """Draining: an idle connection closes now, a busy one after its answer."""
-        if self._exchange is None and not self._lingering:
+        if not (self._exchange or self._ahead or self._reader or self._lingering):
             self.transport.close()

@@ -12,6 +12,7 @@ import random
 import socket
 import time
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +38,9 @@ from proxy.embedded.upstream import close_expired
 
 # Connections beyond the limit that may stand around at once to be told so; more than these are dropped unheard.
 MAX_TURNED_AWAY = 256
+# How long idle connections stay open when the engine stops, for a request that is on its way already: closing under it
+# would lose it. Clients that are busy send their next one within this time, and its answer says that it is the last.
+PATIENCE_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,7 @@ class Engine:
         self._clients: set[ClientConnection] = set()
         self._turned_away: set[ClientConnection] = set()
         self._servers: list[asyncio.Server] = []
+        self._listening: list[socket.socket] = []
         self._log = AccessLog(self.options.access_log, self.counters) if self.options.access_log is not None else None
         # Unique without asking the kernel each time: chance per process, then a count.
         self._id_prefix = os.urandom(8).hex().encode()
@@ -113,18 +118,26 @@ class Engine:
         """Accept connections on ``sock``, a bound stream socket; returns once it does."""
         loop = asyncio.get_running_loop()
         self.sweep.start(loop)
+        self._listening.append(sock)
         self._servers.append(await loop.create_server(lambda: ClientConnection(self), sock=sock, backlog=4096))
+
+    async def retire(self, seconds: float) -> None:
+        """Accept nothing more, and wait until every client has gone; at most ``seconds``.
+
+        Others accept from the same socket. A connection that idles is not closed for it: its next answer says that it
+        closes, and its client loses nothing. It ends by its own limit, as it would have without us.
+        """
+        self._stop_accepting()
+        await self._wait_for_clients(self.clock.read() + seconds)
 
     async def drain(self, grace_seconds: float) -> None:
         """Accept nothing more, let requests in flight finish, then end what is left."""
-        self.draining = True
-        for server in self._servers:
-            server.close()
-        for client in list(self._clients):
-            client.stop_when_idle()
+        if not self.draining:
+            await self._accept_waiting()
+        self._stop_accepting()
         end = self.clock.read() + grace_seconds
-        while self._clients and self.clock.read() < end:  # noqa: ASYNC110  stopping is rare, counting leavers is not
-            await asyncio.sleep(0.02)
+        await self._wait_for_clients(min(end, self.clock.read() + PATIENCE_SECONDS))
+        await self._wait_for_clients(end, close_idle=True)
         for client in list(self._clients):
             client.transport.abort()
         self.health.stop()
@@ -132,6 +145,27 @@ class Engine:
         self.sweep.stop()
         if self._log is not None:
             self._log.close()
+
+    def _stop_accepting(self) -> None:
+        self.draining = True
+        for server in self._servers:
+            server.close()
+
+    async def _accept_waiting(self) -> None:
+        """Those that are connected already and wait to be accepted: closing the socket would reset them."""
+        loop = asyncio.get_running_loop()
+        for sock in self._listening:
+            with suppress(OSError):  # BlockingIOError: nobody waits any more
+                while True:
+                    connected, _ = sock.accept()
+                    await loop.connect_accepted_socket(lambda: ClientConnection(self), connected)
+
+    async def _wait_for_clients(self, end: float, *, close_idle: bool = False) -> None:
+        while self._clients and self.clock.read() < end:
+            if close_idle:
+                for client in list(self._clients):
+                    client.stop_when_idle()
+            await asyncio.sleep(0.02)
 
     def stats(self) -> dict[str, Any]:
         """Plain data; every number under ``requests`` and ``counters`` adds up across workers."""

@@ -114,7 +114,11 @@ def break_catalog(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_a_catalog_nothing_is_ready_and_no_path_is_told(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     break_catalog(api, monkeypatch)
     answer = api.get("/readyz")
-    assert answer.json()["checks"][0] == {"name": "catalog", "ok": False, "detail": "catalog_unavailable"}
+    assert answer.json()["checks"][0] == {
+        "name": "catalog",
+        "ok": False,
+        "detail": f"catalog_unavailable: {api.catalog.path.name} is damaged",
+    }
 
 
 STATS: dict[str, Any] = {

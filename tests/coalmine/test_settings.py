@@ -57,6 +57,35 @@ def test_a_wrong_value_is_refused_by_name(environ: dict[str, str], part: str) ->
     assert part in error.value.detail
 
 
+FILED = {"workers": 3, "grace_seconds": 2, "discovery": False, "admin_token": "x", "proxy": "127.0.0.1:3"}
+
+
+def test_a_file_wins_over_the_defaults_and_loses_to_everything_else() -> None:
+    settings = read({"workers": 1}, {"COALMINE_PROXY": "127.0.0.1:2"}, FILED)
+    assert (settings.workers, settings.proxy) == (1, "127.0.0.1:2")
+    assert (settings.grace_seconds, settings.discovery, settings.admin_token) == (2.0, False, "x")
+
+
+@pytest.mark.parametrize(
+    ("filed", "part", "hint"),
+    [
+        ({"worker": 1}, "the settings file has 'worker', which is no setting", "did you mean workers?"),
+        ({"settings_file": "x"}, "the settings file has 'settings_file', which is no setting", None),
+        ({"workers": "1"}, "the settings file has workers = '1'; it should be a whole number", None),
+        ({"workers": True}, "the settings file has workers = True; it should be a whole number", None),
+        ({"grace_seconds": "1"}, "it should be a number", None),
+        ({"discovery": 1}, "it should be true or false", None),
+        ({"proxy": 8080}, "it should be a text", None),
+        ({"workers": -1}, "--workers is -1", None),
+    ],
+)
+def test_a_wrong_value_in_a_file_is_refused_by_name(filed: dict[str, Any], part: str, hint: str | None) -> None:
+    with pytest.raises(StartupError) as error:
+        read({}, {}, filed)
+    assert part in error.value.detail
+    assert error.value.hint == hint
+
+
 @pytest.mark.parametrize(
     ("text", "address"),
     [

@@ -95,6 +95,17 @@ def test_a_killed_worker_is_replaced_and_its_backlog_is_served(served: Coalmine)
     assert not set(before) & set(served.children()["worker"])
 
 
+def test_a_worker_and_a_control_process_that_hang_are_replaced(tmp_path: Path) -> None:
+    with run_coalmine(tmp_path, arguments=["--hang-seconds", "2"]) as coalmine:
+        before = coalmine.children()
+        for pid in (*before["control"], *before["worker"]):
+            os.kill(pid, signal.SIGSTOP)
+        wait_until(lambda: ask(f"{coalmine.admin}/readyz").status == 200, "the replacements")
+        after = coalmine.children()
+        assert after["control"] != before["control"] and after["worker"] != before["worker"]
+        assert coalmine.get("/nothing").json["code"] == "no_virtual_service"
+
+
 def test_workers_start_from_the_snapshot_on_disk_while_the_control_process_is_away(served: Coalmine) -> None:
     (control,) = served.children()["control"]
     with stopped(control):
@@ -145,10 +156,46 @@ def serve_with_the_database_locked(database: Path, proxy: str) -> None:
         with spawn(serve_command(database, proxy=proxy.removeprefix("http://")), mixed=True) as (_, output):
             wait_until(lambda: ask(f"{proxy}/findPets").body == TWO_PETS, "the last snapshot", seconds=5)
             output.wait_for("is locked by another process")
-            output.wait_for("control ended")
+            admin = output.wait_for("admin ").split()[1]
+            assert_not_ready(admin, "coalmine.db is locked by another process")
             other.close()
-            assert output.wait_for("admin ")
+            wait_until(lambda: ask(f"{admin}/readyz").status == 200, "the catalog")
+            assert ask(f"{admin}/api/v1/upstreams").json["total"] == 2
             assert ask(f"{proxy}/findPets").body == TWO_PETS
+
+
+def assert_not_ready(admin: str, reason: str) -> None:
+    answer = ask(f"{admin}/readyz")
+    checks = {check["name"]: check for check in answer.json["checks"]}
+    assert (answer.status, checks["catalog"]["ok"], checks["workers"]["ok"]) == (503, False, True)
+    assert reason in checks["catalog"]["detail"]
+    assert ask(f"{admin}/api/v1/upstreams").json["code"] == "catalog_unavailable"
+
+
+def damage(database: Path) -> None:
+    for path in database.parent.glob("coalmine.db-*"):
+        path.unlink()
+    database.write_bytes(b"no database" * 1000)
+
+
+def empty(database: Path) -> None:
+    database.write_bytes(b"")
+
+
+@pytest.mark.parametrize(("harm", "reason"), [(damage, "is not a SQLite database"), (empty, "is an empty file")])
+def test_a_start_with_a_database_that_cannot_be_used_serves_what_was(
+    harm: Callable[[Path], None], reason: str, tmp_path: Path
+) -> None:
+    with run_coalmine(tmp_path) as coalmine:
+        route = {"match": {"path": {"prefix": "/a"}}, "direct_response": {"body": "as it was"}}
+        assert coalmine.api("routes", method="POST", body=route).status == 201
+    harm(coalmine.database)
+    started = time.monotonic()
+    proxy = coalmine.proxy.removeprefix("http://")
+    with spawn(serve_command(coalmine.database, proxy=proxy), mixed=True) as (_, output):
+        wait_until(lambda: ask(f"{coalmine.proxy}/a").body == b"as it was", "the last snapshot", seconds=10)
+        assert time.monotonic() - started < 10
+        assert_not_ready(output.wait_for("admin ").split()[1], reason)
 
 
 @contextmanager

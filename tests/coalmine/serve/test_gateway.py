@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -128,3 +129,33 @@ def test_a_process_imports_only_what_it_is_for(module: str, never: tuple[str, ..
     code = f"import json, sys, {module}; print(json.dumps(sorted(sys.modules)))"
     listed = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert sorted(set(json.loads(listed)) & set(never)) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"workers": 3}, "workers was 2 and is 3 now"),
+        ({"proxy": "127.0.0.1:1"}, "proxy was '127.0.0.1:0' and is '127.0.0.1:1' now"),
+        ({"admin": "0.0.0.0:1", "admin_token": "x"}, "admin was '127.0.0.1:0' and is '0.0.0.0:1' now"),
+        ({"admin": "0.0.0.0:1"}, "no admin token"),
+    ],
+)
+def test_what_stands_for_sockets_in_use_stays_at_a_reload(changes: dict[str, Any], words: str, tmp_path: Path) -> None:
+    settings = replace(ANY, database=f"sqlite:///{tmp_path}/x.db")
+    gateway = open_gateway(settings)
+    try:
+        before = gateway.settings
+        with pytest.raises(StartupError, match=words):
+            gateway.renew(replace(settings, **changes))
+        assert gateway.settings == before
+        renewed = gateway.renew(replace(settings, max_connections=7))
+        told = [read_orders({VARIABLE: json.dumps(dict(spec.config or {}))}) for spec in renewed]
+        assert {(orders.settings.max_connections, orders.settings.proxy) for orders in told} == {(7, before.proxy)}
+    finally:
+        gateway.close()
+
+
+def test_orders_of_another_version_are_read_as_far_as_they_are_known() -> None:
+    given = {"settings": {"proxy": "127.0.0.1:1", "new": 1}, "fd": 3, "scratch": "s", "snapshot_file": "f", "newer": 2}
+    orders = read_orders({VARIABLE: json.dumps(given)})
+    assert (orders.settings.proxy, orders.fd, orders.standby) == ("127.0.0.1:1", 3, False)

@@ -97,15 +97,16 @@ def test_a_child_that_does_not_stop_is_killed_after_the_grace_period() -> None:
         assert 0.5 <= time.monotonic() - started < 1.5
 
 
-def test_a_second_interrupt_ends_everything_at_once() -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"])
+def test_a_second_signal_ends_everything_at_once(number: int, code: int) -> None:
     deaf = "signal.signal(signal.SIGTERM, signal.SIG_IGN); ready()\nwhile True: time.sleep(1)"
     with supervise(grace=30, deaf=deaf) as supervised:
         supervised.output.wait_for("ready")
         children = supervised.children()
-        send(supervised, signal.SIGINT)
+        send(supervised, number)
         supervised.output.wait_for("stopping")
-        send(supervised, signal.SIGINT)
-        assert supervised.end(3) == 130
+        send(supervised, number)
+        assert supervised.end(3) == code
         assert not any(map(is_running, children))
 
 
