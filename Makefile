@@ -13,7 +13,7 @@ RUNTIME := $(VENV)/.runtime
 DEV     := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help init demo serve test check format lint types layers coverage lock wheel clean
+.PHONY: help init demo serve bench test check format lint types layers coverage lock wheel clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+%?:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ layers: $(DEV) ## imports point one way
 
 coverage: $(DEV) ## the test suite with branch coverage
 	$(RUN) -m pytest --cov --cov-branch --cov-report=term
+
+bench: $(DEV) ## a worker beside other proxies, about ten minutes; writes docs/benchmarks.md
+	$(RUN) -m bench.proxy
 
 bench-%: $(DEV) ## one benchmark of bench/, such as bench-lookup
 	$(RUN) -m bench.$(subst -,_,$*)

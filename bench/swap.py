@@ -1,11 +1,12 @@
 """What a swap of the snapshot costs the requests that are under way meanwhile.
 
-    python -m bench.swap [--check] [--routes N]
+    python -m bench.swap [--check] [--routes N] [--times N]
 
-Starts a gateway with one worker, an upstream and a client of their own. The client keeps four connections, asks at a
-steady pace and notes how long each proxied request takes: while nothing changes, while single routes are written one
-after another, and while all routes are replaced at once. ``--check`` ends with status 1 where the p99 during swaps is
-more than 5 ms above the quiet one.
+Starts a gateway with one worker, and an upstream and a client of their own. Requests come at a fixed rate by random
+gaps, and their time runs from when they were due (``bench.steady``): while nothing changes, while single routes are
+written one after another, and while all routes are replaced at once. A write's time is from sending it to its answer,
+which comes when the worker serves it. ``--check`` ends with status 1 where the p99 during swaps is more than 5 ms above
+the quiet one, or a request is lost.
 """
 
 from __future__ import annotations
@@ -15,22 +16,25 @@ import asyncio
 import http.client
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import uvloop
 
-from bench.write_to_served import ask, free_port, gateway
+from bench.report import table
+from bench.steady import Load, Outcome, Plan, percentile
+from bench.write_to_served import ask, free_port, gateway, wait_for_port
 
 MOST_MS = 5.0
-CONNECTIONS = 4
-PACE_SECONDS = 0.004  # between two requests of a connection: a thousand a second, so that no queue builds up
-QUIET_SECONDS = 5.0
+RATE = 2_000.0  # requests a second: a tenth of what a worker can take, so that a pause shows and no queue builds up
+CONNECTIONS = 32
+QUIET_SECONDS = 3.0
 WRITES = 20
+LONGEST_SECONDS = 600.0
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+QUIET, SINGLE, WHOLE = "nothing changes", "single routes are written", "all routes are replaced at once"
 
 
 class Upstream(asyncio.Protocol):
@@ -46,47 +50,31 @@ async def serve_upstream(port: int) -> None:
     await server.serve_forever()
 
 
-async def ask_steadily(port: int) -> None:
-    """Prints a line per request: when it began, and its milliseconds."""
+@dataclass(frozen=True)
+class Phase:
+    """What happened when; seconds by the monotonic clock."""
 
-    async def one() -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        while True:
-            started = time.monotonic()
-            writer.write(b"GET /up HTTP/1.1\r\nhost: a.test\r\n\r\n")
-            assert b" 200 " in await reader.readuntil(b"\r\n\r\n")
-            await reader.readexactly(2)
-            print(started, (time.monotonic() - started) * 1000, flush=True)
-            await asyncio.sleep(PACE_SECONDS)
-
-    await asyncio.gather(*(one() for _ in range(CONNECTIONS)))
+    what: str
+    began: float
+    ended: float
 
 
-@dataclass
-class Client:
-    """The process that asks."""
+@dataclass(frozen=True)
+class Swaps:
+    phases: list[Phase]
+    outcome: Outcome
 
-    process: subprocess.Popen[str]
-    taken: list[tuple[float, float]] = field(default_factory=list)
+    def times(self, what: str) -> list[float]:
+        """Milliseconds, of the requests that were due meanwhile."""
+        return [
+            taken
+            for phase in self.phases
+            if phase.what == what
+            for taken in self.outcome.between(phase.began, phase.ended)
+        ]
 
-    def read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            started, milliseconds = line.split()
-            self.taken.append((float(started), float(milliseconds)))
-
-    def during(self, work: Callable[[], None]) -> list[float]:
-        began = time.monotonic()
-        work()
-        ended = time.monotonic()
-        time.sleep(0.5)
-        return sorted(taken for started, taken in list(self.taken) if began <= started <= ended)
-
-
-def start(*arguments: object) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "bench.swap", *map(str, arguments)], stdout=subprocess.PIPE, text=True
-    )
+    def added(self, what: str) -> float:
+        return percentile(self.times(what), 99) - percentile(self.times(QUIET), 99)
 
 
 def routes_of(count: int, text: str) -> list[dict[str, Any]]:
@@ -105,60 +93,83 @@ def connect(admin: int) -> http.client.HTTPConnection:
     return http.client.HTTPConnection("127.0.0.1", admin, timeout=120)
 
 
-def write_one_by_one(admin: int, count: int) -> None:
+def write_one_by_one(admin: int, count: int, text: str) -> None:
     connection = connect(admin)
     for number in range(WRITES):
-        route = routes_of(count, str(number))[number * count // WRITES]
+        route = routes_of(count, text)[number * count // WRITES]
         status, body = ask(connection, "PUT", f"/api/v1/routes/{route['name']}", route)
         assert status in (200, 201), body
 
 
-def report(name: str, times: list[float]) -> float:
-    p99 = times[int(len(times) * 0.99)]
-    median = times[len(times) // 2]
-    print(f"{name:22} {len(times):7} requests, median {median:6.2f} ms, p99 {p99:6.2f} ms, worst {times[-1]:6.2f} ms")
-    return p99
+def list_work(admin: int, count: int, number: int) -> list[tuple[str, Callable[[], None]]]:
+    """What happens in one turn."""
+    everything = routes_of(count, f"all {number}")
+    return [
+        (QUIET, lambda: time.sleep(QUIET_SECONDS)),
+        (SINGLE, lambda: write_one_by_one(admin, count, f"single {number}")),
+        (QUIET, lambda: time.sleep(QUIET_SECONDS)),
+        (WHOLE, lambda: apply(admin, routes=everything)),
+    ]
 
 
-def measure(proxy: int, admin: int, upstream: int, count: int) -> float:
-    """Milliseconds by which the worse p99 during swaps is above the quiet one."""
+def measure(proxy: int, admin: int, upstream: int, count: int, times: int) -> Swaps:
     up = {"name": "up", "endpoints": [f"http://127.0.0.1:{upstream}"], "discovery": {"enabled": False}}
     to_up = {"name": "up", "match": {"path": {"exact": "/up"}}, "destinations": [{"upstream": "up"}]}
     apply(admin, upstreams=[up], routes=[to_up, *routes_of(count, "first")])
-    client = Client(start("--ask", proxy))
-    threading.Thread(target=client.read, daemon=True).start()
+    load = Load(Plan(proxy, RATE, LONGEST_SECONDS, ("/up",), connections=CONNECTIONS), core="")
+    phases = []
     try:
         time.sleep(2)
-        quiet = report("quiet", client.during(lambda: time.sleep(QUIET_SECONDS)))
-        single = report(f"{WRITES} single writes", client.during(lambda: write_one_by_one(admin, count)))
-        everything = routes_of(count, "second")
-        whole = report("all replaced at once", client.during(lambda: apply(admin, routes=everything)))
+        for number in range(times):
+            for what, work in list_work(admin, count, number):
+                began = time.monotonic()
+                work()
+                phases.append(Phase(what, began, time.monotonic()))
+                time.sleep(0.5)
     finally:
-        client.process.terminate()
-        client.process.wait()
-    return max(single, whole) - quiet
+        outcome = load.finish(now=True)
+    return Swaps(phases, outcome)
+
+
+def measure_swaps_of(routes: int, times: int) -> Swaps:
+    port = free_port()
+    upstream = subprocess.Popen([sys.executable, "-m", "bench.swap", "--answer", str(port)])
+    try:
+        wait_for_port(port)
+        with gateway(1) as (proxy, admin):
+            return measure(proxy, admin, port, routes, times)
+    finally:
+        upstream.terminate()
+        upstream.wait()
+
+
+def describe(swaps: Swaps) -> list[str]:
+    rows = []
+    for what in (QUIET, SINGLE, WHOLE):
+        taken = swaps.times(what)
+        longest = max((phase.ended - phase.began for phase in swaps.phases if phase.what == what), default=0.0)
+        times = [f"{percentile(taken, percent):.2f}" for percent in (50, 99, 99.9, 100)]
+        added = "" if what == QUIET else f"{swaps.added(what):+.2f}"
+        rows.append([what, f"{longest:.1f}", f"{len(taken):,}", *times, added])
+    head = ["while", "s at most", "requests", "p50 ms", "p99 ms", "p99.9 ms", "longest ms", "added to p99"]
+    lost = f"Requests lost: {swaps.outcome.lost}; answered with an error: {swaps.outcome.failed}."
+    return [*table(head, rows), "", lost]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--routes", type=int, default=10_000)
-    parser.add_argument("--ask", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--times", type=int, default=3)
     parser.add_argument("--answer", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if given.ask or given.answer:
-        uvloop.run(ask_steadily(given.ask) if given.ask else serve_upstream(given.answer))
+    if given.answer:
+        uvloop.run(serve_upstream(given.answer))
         return 0
-    port = free_port()
-    upstream = start("--answer", port)
-    try:
-        with gateway(1) as (proxy, admin):
-            added = measure(proxy, admin, port, given.routes)
-    finally:
-        upstream.terminate()
-        upstream.wait()
-    print(f"swaps add {added:.2f} ms to the p99")
-    return int(given.check and added > MOST_MS)
+    swaps = measure_swaps_of(given.routes, given.times)
+    print("\n".join(describe(swaps)))
+    lost = swaps.outcome.lost + swaps.outcome.failed
+    return int(given.check and (lost > 0 or max(swaps.added(SINGLE), swaps.added(WHOLE)) > MOST_MS))
 
 
 if __name__ == "__main__":

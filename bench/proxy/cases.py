@@ -1,0 +1,171 @@
+"""The requests that all proxies get, how wrk sends them and what it tells: as many as a proxy can take."""
+
+from __future__ import annotations
+
+import json
+import re
+import resource
+import subprocess
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.processes import LOAD_CORE, PINS, PROXY_CORE, busy_seconds, cpu_seconds, list_family, memory, pin
+from bench.proxy.finding import find, library_environ
+from bench.proxy.gateway import NEAR_ROUTE
+from bench.proxy.peers import PATH
+from bench.proxy.upstream import FILES
+
+CONNECTIONS = 64
+WRK_TIMEOUT = 30  # beyond its seconds
+FULL = 0.95  # of a core: who has that little left is the bottleneck
+NOTABLE = 0.05  # of the proxy's core: what other programs may take unmentioned
+NEAR = f"/service-{NEAR_ROUTE}"
+BROWSER = {
+    "User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
+    "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+    "Accept-Language": "en-US,en;q=0.5",
+    "Accept-Encoding": "gzip, deflate, br, zstd",
+    "Referer": "http://example.test/catalogue?page=2",
+    "Cookie": "session=0123456789abcdef0123456789abcdef; theme=dark; consent=yes",
+    "Sec-Fetch-Dest": "document",
+    "Sec-Fetch-Mode": "navigate",
+    "Sec-Fetch-Site": "same-origin",
+    "Sec-Fetch-User": "?1",
+    "Upgrade-Insecure-Requests": "1",
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """Requests under /service-500/, which all proxies send to /api/ of the upstream."""
+
+    name: str
+    path: str = PATH
+    headers: dict[str, str] = field(default_factory=dict)
+    body_bytes: int = 0
+    answer_bytes: int = 0  # where throughput is what counts
+    different: bool = False  # no two requests have the same query
+    routes: int = 0  # each request takes another of that many routes
+    connections: int = CONNECTIONS
+
+
+SMALL = Case("small GET")
+CASES = (
+    SMALL,
+    Case("browser's headers", headers=BROWSER),
+    Case("every request different", different=True),
+    Case("POST of 10 KB", f"{NEAR}/orders", {"Content-Type": "application/json"}, body_bytes=10_240),
+    Case("100 KB answer", f"{NEAR}/large", answer_bytes=FILES["large"]),
+    Case("1 MB stream", f"{NEAR}/stream", answer_bytes=FILES["stream"]),
+    Case("a new connection each", headers={"Connection": "close"}),
+    Case("1,000 connections", connections=1_000),
+)
+
+
+@dataclass(frozen=True)
+class Told:
+    """By wrk."""
+
+    requests: int
+    seconds: float
+    errors: int
+
+    @property
+    def rate(self) -> float:
+        return self.requests / self.seconds
+
+
+@dataclass(frozen=True)
+class Sample:
+    rate: float  # requests a second
+    cost: float  # microseconds of the proxy's processor time per request
+    proxy: float  # share of its core that the proxy took
+    load: float  # share of theirs that load generator and upstream took
+    others: float  # share of the proxy's core that was neither idle nor the proxy's
+    errors: int
+
+
+def write_script(case: Case, folder: Path) -> Path:
+    """What wrk shall send, in Lua."""
+    lines = [f"wrk.headers[{json.dumps(name)}] = {json.dumps(value)}" for name, value in case.headers.items()]
+    if case.body_bytes:
+        lines += ['wrk.method = "POST"', f'wrk.body = string.rep("x", {case.body_bytes})']
+    path = "wrk.path .. '?limit=' .. n" if case.different else ""
+    if case.routes:  # far from each other, so that no cache of the processor helps: 7919 is prime
+        path = f"'/service-' .. (n * 7919 % {case.routes}) .. '/pets/7'"
+    if path:
+        lines += ["local n = 0", f"request = function() n = n + 1; return wrk.format(nil, {path}) end"]
+    script = folder / f"{re.sub('[^a-z0-9]+', '-', case.name.lower())}.lua"
+    script.write_text("\n".join(lines) + "\n")
+    return script
+
+
+def read_wrk(text: str) -> Told:
+    """ValueError where wrk told no result."""
+    requests = re.search(r"(\d+) requests in ([\d.]+)(ms|s|m)", text)
+    if requests is None:
+        raise ValueError(f"wrk told no result: {' '.join(text.split())[-200:]}")
+    errors = sum(map(int, re.findall(r"(?:Non-2xx or 3xx responses: |connect |read |write |timeout )(\d+)", text)))
+    unit = {"ms": 0.001, "s": 1.0, "m": 60.0}[requests[3]]
+    return Told(int(requests[1]), float(requests[2]) * unit, errors)
+
+
+def run_wrk(case: Case, port: int, seconds: int, folder: Path) -> tuple[Told, float]:
+    """What it told, and the seconds of processor time it took."""
+    url = f"http://127.0.0.1:{port}{case.path}"
+    script = str(write_script(case, folder))
+    command = [find("wrk") or "wrk", "-t1", f"-c{case.connections}", f"-d{seconds}s", "-s", script, url]
+    before = _children_seconds()
+    done = subprocess.run(
+        pin(LOAD_CORE, command),
+        capture_output=True,
+        text=True,
+        timeout=seconds + WRK_TIMEOUT,
+        check=False,
+        env=library_environ(),
+    )
+    return read_wrk(done.stdout + done.stderr), _children_seconds() - before
+
+
+def _children_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def measure(case: Case, proxy: int, port: int, upstream: int, seconds: int, folder: Path) -> Sample:
+    """``proxy`` and ``upstream`` are process ids."""
+    ours, theirs = list_family(proxy), list_family(upstream)
+    begun, busy, used, answering = time.monotonic(), busy_seconds(PROXY_CORE), cpu_seconds(ours), cpu_seconds(theirs)
+    told, asking = run_wrk(case, port, seconds, folder)
+    elapsed = time.monotonic() - begun
+    used, answering = cpu_seconds(ours) - used, cpu_seconds(theirs) - answering
+    busy = busy_seconds(PROXY_CORE) - busy
+    if told.requests == 0:
+        raise ValueError(f"no request was answered, {told.errors} errors")
+    return Sample(
+        rate=told.rate,
+        cost=used / told.requests * 1e6,
+        proxy=used / elapsed,
+        load=(asking + answering) / elapsed,
+        others=max(0.0, (busy - used) / elapsed) if PINS else 0.0,
+        errors=told.errors,
+    )
+
+
+def judge(proxy: float, load: float, others: float) -> str:
+    """Whose share of a core limited the rate; nothing to say where it was the proxy's."""
+    remarks = []
+    if proxy < FULL:
+        full = load >= FULL
+        remarks.append("load generator and upstream were full, not the proxy" if full else "nobody's core was full")
+    if others >= NOTABLE:
+        remarks.append(f"other programs took {others:.0%} of its core")
+    return "; ".join(remarks)
+
+
+def megabytes(processes: Iterable[int]) -> tuple[float, float]:
+    """Resident, and with shared pages counted by each one's share."""
+    found = memory(processes)
+    return found.rss / 1e6, found.pss / 1e6
