@@ -32,6 +32,9 @@ Headers = tuple[tuple[str, str], ...]
 PATH_KEY = ":path"
 # A raw segment that is its own encoding and no dot segment; nearly all are.
 _PLAIN = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*").fullmatch
+_SAFE = frozenset(
+    {"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"}
+)  # RFC 9110 section 9.2.1; QUERY is a safe one with content
 _CONTROL = re.compile(r"%(?:[01][0-9A-F]|7F)")
 _SEPARATOR = re.compile(r"[/\\]")
 
@@ -64,6 +67,7 @@ class Call:
         )
         self._names = frozenset(binding.name for binding in self._bindings)
         self._body: Literal["stream", "none"] = "stream" if plan.takes_body else "none"
+        self._methods = find_methods(plan.method)
         self._wanders = any(binding.wanders for binding in self._bindings)
         self._checked = None if plan.schemas is None else _load_checks(destination, plan)
         self._shortcut = self._compile_shortcut() if self._checked is None else None
@@ -71,22 +75,29 @@ class Call:
     def prepare(self, head: RequestHead, matched: Matched, data: bytes | None = None) -> Prepared | Reply | None:
         """The call, or why there is none; None asks for the body, to be given as ``data``."""
         captures, rest = matched.captures, matched.rest
+        method = self._methods.get(head.method, self._plan.method)
+        if not method:
+            return self._refuse_method(head.method)
         if self._extractor is not None and (extracted := self._extractor.match(head.path)) is not None:
             captures, rest = {**captures, **extracted}, ""
         if self._shortcut is not None and data is None:
             target = self._take_shortcut(self._shortcut, head, captures, rest)
             if target is not None:
-                return Prepared(self._method(head), target, (), self._body)
+                return Prepared(method, target, (), self._body)
         sources = Sources(head, captures, data, self._keys)
         try:
-            return self._prepare(sources, rest)
+            return self._prepare(sources, rest, method)
         except BodyNeeded:
             return None
         except BrokenBody as error:
             return self._refuse("invalid_body", str(error))
 
-    def _method(self, head: RequestHead) -> str:
-        return "HEAD" if head.method == "HEAD" and self._plan.method == "GET" else self._plan.method
+    def _refuse_method(self, method: str) -> Reply:
+        function = self._plan
+        detail = f"function {function.function} is a {function.method}, and {method} asks for nothing to be done"
+        reply = self._refuse("method_not_allowed", detail)
+        reply.headers = (("allow", f"{function.method}, OPTIONS"),)  # RFC 9110 section 15.5.6
+        return reply
 
     def _refuse(self, code: str, detail: str, parameter: str | None = None) -> Reply:
         members = (("parameter", parameter),) if parameter is not None else ()
@@ -129,30 +140,31 @@ class Call:
 
     # The whole way.
 
-    def _prepare(self, sources: Sources, rest: str) -> Prepared | Reply:
+    def _prepare(self, sources: Sources, rest: str, method: str) -> Prepared | Reply:
         segments = self._bind_segments(sources, rest)
         if isinstance(segments, Reply):
             return segments
         writer = Writer()
+        checked = None if self._is_asked_about(sources.head) else self._checked
         wrong: list[Finding] = []
         for binding in self._bindings:
             found = binding.find(sources, segments.get(binding.name))
             refused = self._write(binding, sources, found, writer)
             if refused is not None:
                 return refused
-            if self._checked is not None:
-                wrong += self._checked.find(binding, found, sources)
+            if checked is not None:
+                wrong += checked.find(binding, found, sources)
         path = self._write_path(writer.path)
         if isinstance(path, Reply):
             return path
-        if self._checked is not None:
-            refused = self._checked.refuse(wrong) or self._checked.check_body(sources)
+        if checked is not None:
+            refused = checked.refuse(wrong, sources)
             if refused is not None:
                 return refused
         query = writer.query(sources)
         target = path if query is None else f"{path}?{query}"
         body = sources.data if self._plan.takes_body and sources.data is not None else self._body
-        return Prepared(self._method(sources.head), target, writer.headers(sources), body)
+        return Prepared(method, target, writer.headers(sources), body)
 
     def _bind_segments(self, sources: Sources, rest: str) -> dict[str, str] | Reply:
         """Source 4; one slash at the end of the path is no segment."""
@@ -172,13 +184,18 @@ class Call:
         if found is KEEP:
             return None
         if found is None:
-            return self._miss(binding, sources) if binding.required else None
+            needed = binding.place == "path" or (binding.required and not self._is_asked_about(sources.head))
+            return self._miss(binding, sources) if needed else None
         try:
             if not writer.write(binding, found):
                 return self._miss(binding, sources)
         except Unsendable as error:
             return self._refuse("invalid_parameter", f"{binding.place} parameter {binding.name}: {error}", binding.name)
         return None
+
+    def _is_asked_about(self, head: RequestHead) -> bool:
+        """Whether this is no call: a preflight has none of the headers and fields of the request to come."""
+        return head.method == "OPTIONS" and self._plan.method != "OPTIONS"
 
     def _miss(self, binding: Binding, sources: Sources) -> Reply:
         needs = f"function {self._plan.function} needs the {binding.place} parameter {binding.name}"
@@ -200,6 +217,21 @@ class Call:
                 return self._refuse("invalid_parameter", f"path parameter {names[0]}: {wrong}", names[0])
             written.append(segment)
         return "".join(written)
+
+
+def find_methods(method: str) -> dict[str, str]:
+    """What a client's method becomes where it is not the function's, ``method``; "" for one that is refused.
+
+    HEAD, OPTIONS and TRACE are sent without being asked for (by monitors, by browsers before a request), so they must
+    not do what a POST does: they are safe (RFC 9110 section 9.2.1). OPTIONS is about the path and not about the call
+    (section 9.3.7), so the service that is behind it answers.
+    """
+    safe = method in _SAFE
+    return {
+        "HEAD": "HEAD" if method == "GET" else method if safe else "",
+        "OPTIONS": "OPTIONS",
+        "TRACE": method if safe else "",
+    }
 
 
 def check_segment(segment: str) -> str | None:

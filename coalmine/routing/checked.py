@@ -36,7 +36,17 @@ class CheckedCall:
         values = read_sent(binding, sources) if found is KEEP else [found]
         return self._checks.check_parameter(binding.place, binding.name, values)
 
-    def refuse(self, findings: list[Finding]) -> Reply | None:
+    def refuse(self, wrong: list[Finding], sources: Sources) -> Reply | None:
+        """Why the call cannot be sent, the faults of its parameters and its body at once.
+
+        Raises BodyNeeded before a body that counts was read, BrokenBody when it does not parse.
+        """
+        body = self._check_body(sources)
+        if isinstance(body, Reply):
+            return self._tell(wrong) or body
+        return self._tell([*wrong, *body])
+
+    def _tell(self, findings: list[Finding]) -> Reply | None:
         if not findings:
             return None
         first = findings[0]
@@ -45,24 +55,22 @@ class CheckedCall:
         members: tuple[tuple[str, JsonValue], ...] = (("errors", list_errors(findings)),)
         return problem_reply("invalid_call", detail, destination=self._destination, members=members)
 
-    def check_body(self, sources: Sources) -> Reply | None:
-        """Why the body cannot be sent; raises BodyNeeded before it was read, BrokenBody when it does not parse."""
+    def _check_body(self, sources: Sources) -> list[Finding] | Reply:
         if not self._plan.takes_body:
-            return None
+            return []
         if not has_body(sources.head) or sources.data == b"":
-            missing = [Finding("/body", "the function needs a body")]
-            return self.refuse(missing if self._checks.needs_body else [])
+            return [Finding("/body", "the function needs a body")] if self._checks.needs_body else []
         written = sources.header("content-type")
         if not self._takes(media_type(written)):
             taken = ", ".join(self._plan.body_content_types)
             return self._refuse_type(f"takes a body of {taken}, and this is {written or 'none that says its type'}")
         if not is_json(written or "") or not self._checks.reads_body:
-            return None
+            return []
         if body_kind(written, sources.header("content-encoding")) is None:
             return self._refuse_type("is checked before it is called, and a compressed body cannot be read for that")
         if sources.data is None:
             raise BodyNeeded
-        return self.refuse(self._checks.check_body(sources.data))
+        return self._checks.check_body(sources.data)
 
     def _takes(self, media: str) -> bool:
         taken = {media_type(one) for one in self._plan.body_content_types}

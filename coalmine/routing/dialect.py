@@ -97,7 +97,8 @@ class Translator:
     """``siblings``: keywords beside ``$ref`` count (3.1; before, OpenAPI 3.0.3 section 4.7.23.1, they do not).
 
     ``annotations``: what only tells people something stays. Without them the schema is for checking requests: formats
-    are those that are checked, and what is ``readOnly`` is not required (OpenAPI 3.0.3 section 4.7.24.1).
+    are those that are checked, and what is ``readOnly`` is not required (OpenAPI 3.0.3 section 4.7.24.1). Of the
+    annotations only the ``discriminator`` of alternatives stays: it tells which of them a value was meant for.
     """
 
     def __init__(self, refer: Refer, *, siblings: bool, annotations: bool) -> None:
@@ -130,6 +131,8 @@ class Translator:
             self._take(key, value, made)
         if not self._annotations:
             _drop_read_only(schema, made)
+            if not made.keys().isdisjoint(("oneOf", "anyOf")) and "discriminator" in schema:
+                self._take_annotation("discriminator", schema["discriminator"], made)
         _take_type(schema, made, annotations=self._annotations)
         _take_exclusive(schema, made)
         if self._annotations:

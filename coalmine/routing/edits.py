@@ -25,6 +25,10 @@ FRAMING = frozenset(
     }
 )
 
+# What speaks of content that is not sent on: services refuse a JSON body that is announced and missing. All of RFC 9110
+# section 8, and those of RFC 9530 section 2.
+CONTENT = frozenset({"content-type", "content-encoding", "content-language", "content-location", "content-digest"})
+
 
 def find_edit_faults(route: Route) -> Iterator[Fault]:
     """Faults of header edits, with pointers relative to the route."""

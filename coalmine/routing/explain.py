@@ -17,9 +17,11 @@ from coalmine.routing.cors import Headers, is_preflight
 from coalmine.routing.decide import BODY_LIMIT, decide
 from coalmine.routing.decision import Forward, Reply, RequestHead
 from coalmine.routing.destination import Send
+from coalmine.routing.edits import CONTENT
 from coalmine.routing.hosts import normalize_host
 from coalmine.routing.limit import describe_limit
 from coalmine.routing.path import normalize_path
+from coalmine.routing.sources import has_body
 from coalmine.routing.steer import shares
 
 if TYPE_CHECKING:
@@ -263,13 +265,14 @@ def _show_request(asked: _Asked, forward: Forward) -> UpstreamRequest:
     edits = definition.request_headers
     client_host = next(iter(asked.head.values(b"host")), asked.head.host)
     upstream_host = endpoint.partition("://")[2]
+    dropped = sorted(CONTENT) if forward.body == "none" and has_body(asked.head) else ()
     return UpstreamRequest(
         forward.method,
         endpoint + forward.target,
         forward.host or (upstream_host if definition.host == "upstream" else client_host),
         (*forward.set_headers, *edits.set.items()),
         tuple(edits.add.items()),
-        edits.remove,
+        (*dropped, *edits.remove),
         forward.body if isinstance(forward.body, str) else "read",
     )
 

@@ -15,7 +15,9 @@ from typing import Any, Protocol
 
 from pydantic import JsonValue
 
+from coalmine.routing.alternatives import Unclear, find_meant
 from coalmine.routing.convert import find_definition
+from coalmine.routing.pointers import escape
 
 # More faults than these at once help nobody mend a request.
 MAX_FINDINGS = 20
@@ -23,7 +25,9 @@ MAX_FINDINGS = 20
 MAX_STEPS = 2_000
 _MAX_DETAIL = 200
 # Keywords that are descended into by ``_walk`` itself.
-_DESCENDED = frozenset({"$defs", "$ref", "allOf", "properties", "items", "prefixItems", "additionalProperties"})
+_DESCENDED = frozenset(
+    {"$defs", "$ref", "allOf", "properties", "items", "prefixItems", "additionalProperties", "discriminator"}
+)
 # Keywords that are judged as a whole, each with those that it only makes sense with.
 _WHOLE: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({"anyOf"}), "fits none of the alternatives (anyOf)"),
@@ -122,9 +126,16 @@ class Finder:
         steps: Iterator[int],
     ) -> None:
         alternatives = [part for key in keywords & {"anyOf", "oneOf"} for part in schema[key] if part != _NULL]
+        before = len(found)
         if len(alternatives) == 1:  # the others say "or null", and null it is not
             self._walk(alternatives[0], value, pointer, found, steps)
-        else:
+        elif alternatives and isinstance(value, dict):
+            meant = find_meant(schema, alternatives, value, self._definitions)
+            if isinstance(meant, Unclear):
+                found.append(Finding(pointer + meant.pointer, meant.detail))
+            elif meant is not None:
+                self._walk(meant, value, pointer, found, steps)
+        if len(found) == before:
             found.append(Finding(pointer, detail))
 
     def _fits(self, schema: dict[str, Any], keywords: frozenset[str] | None, value: Any) -> bool:
@@ -147,8 +158,3 @@ def _list_properties(schema: dict[str, Any], value: dict[str, Any], pointer: str
     others = True if "patternProperties" in schema else schema.get("additionalProperties", True)
     for name, inner in value.items():
         yield known.get(name, others), inner, f"{pointer}/{escape(name)}"
-
-
-def escape(name: str) -> str:
-    """RFC 6901 section 3."""
-    return name.replace("~", "~0").replace("/", "~1")

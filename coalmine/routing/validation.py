@@ -17,7 +17,8 @@ from pydantic import JsonValue
 
 from coalmine.model import Place
 from coalmine.routing.convert import convert
-from coalmine.routing.findings import MAX_FINDINGS, Finder, Finding, Validator, escape
+from coalmine.routing.findings import MAX_FINDINGS, Finder, Finding, Validator
+from coalmine.routing.pointers import escape
 from coalmine.routing.snapshot import CallSchemas, ParameterSchema
 from coalmine.routing.sources import BrokenBody
 from coalmine.routing.values import Value

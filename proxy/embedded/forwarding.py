@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from coalmine.routing.decision import Forward
 from proxy.embedded.body import Encode, encode_chunked, encode_nothing, encode_plain
-from proxy.embedded.headers import add_own, edit_fields, set_fields
+from proxy.embedded.headers import OF_CONTENT, add_own, edit_fields, remove_fields, set_fields
 from proxy.embedded.lane import Lane
 from proxy.embedded.replies import connection, framing
 from proxy.embedded.request import Request
@@ -19,6 +19,8 @@ _COUNTED_FORWARDS = frozenset({b"OPTIONS", b"TRACE"})
 def write_request_head(forward: Forward, request: Request, lane: Lane, authority: bytes, request_id: bytes) -> bytes:
     """``authority`` is that of the endpoint."""
     block = _onward(request) + b"\r\nX-Request-Id: " + request_id
+    if forward.body == "none" and request.has_body:
+        block = remove_fields(block, OF_CONTENT)
     if forward.set_headers:
         block = set_fields(block, forward.set_headers)
     if lane.request_edits is not None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from coalmine.model import HeaderEdits
-from coalmine.routing.edits import FRAMING
+from coalmine.routing.edits import CONTENT, FRAMING
 
 # Fields that concern one connection only (RFC 9110 section 7.6.1) and are never passed on as they came.
 HOP_BY_HOP = frozenset(
@@ -53,6 +53,9 @@ READ_FROM_RESPONSES = HOP_BY_HOP | {b"content-length"}
 
 # What no route can set, add or remove, even if it was stored before that was refused; Host is chosen by its own key.
 UNTOUCHABLE = HOP_BY_HOP | {name.encode() for name in FRAMING} | {b"host"}
+
+# They go with a body that a function does not take.
+OF_CONTENT = frozenset(name.encode() for name in CONTENT)
 
 # Fields that mean something only ahead of the content; never taken from a trailer (RFC 9110 section 6.5.1).
 NOT_IN_TRAILERS = (

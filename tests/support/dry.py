@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from coalmine.routing.build import build_snapshot
 from coalmine.routing.decide import decide
 from coalmine.routing.decision import Forward, ReadBody, Reply, RequestHead
+from coalmine.routing.edits import CONTENT
 from coalmine.routing.hosts import normalize_host
 from coalmine.routing.limit import RateLimits
 from coalmine.routing.path import normalize_path
@@ -72,7 +73,8 @@ def _check_call(expected: Call, forward: Forward, request: Request) -> None:
 def sent_headers(forward: Forward, request: Request) -> Pairs:
     """What the upstream gets before the route's header edits, without framing."""
     replaced = {name for name, _ in forward.set_headers}
-    kept = [(name.lower(), value) for name, value in request.headers if name.lower() not in replaced]
+    gone = replaced | (CONTENT if request.body and forward.body == "none" else frozenset())
+    kept = [(name.lower(), value) for name, value in request.headers if name.lower() not in gone]
     return (("host", forward.host or request.host), *kept, *forward.set_headers)
 
 

@@ -25,7 +25,60 @@ TREE: dict[str, Any] = {
     },
 }
 
+CAT: dict[str, Any] = {"type": "object", "properties": {"lives": INTEGER}, "required": ["lives"]}
+DOG: dict[str, Any] = {"type": "object", "properties": {"barks": {"type": "boolean"}}, "required": ["barks"]}
+PETS: dict[str, Any] = {
+    "oneOf": [{"$ref": "#/$defs/Cat"}, {"$ref": "#/$defs/Dog"}],
+    "discriminator": {"propertyName": "ki/nd", "mapping": {"hound": "#/$defs/Dog"}},
+    "$defs": {"Cat": CAT, "Dog": DOG},
+}
+TYPED: dict[str, Any] = {
+    "anyOf": [
+        {**CAT, "properties": {"kind": {"const": "cat"}, **CAT["properties"]}},
+        {"$ref": "#/$defs/Dog"},
+        {"type": "array"},
+    ],
+    "$defs": {"Dog": {**DOG, "properties": {"kind": {"enum": ["dog"]}, **DOG["properties"]}}},
+}
+
 FINDINGS: list[Any] = [
+    pytest.param(
+        PETS, {"ki/nd": "Cat", "lives": "x"}, "/lives", '"x" is not of type "integer"', id="a discriminator by name"
+    ),
+    pytest.param(PETS, {"ki/nd": "hound"}, "", '"barks" is a required property', id="a discriminator by mapping"),
+    pytest.param(PETS, {"ki/nd": "fish"}, "/ki~1nd", "is none of Cat, Dog, hound", id="an unknown discriminator"),
+    pytest.param(PETS, {"ki/nd": 3}, "/ki~1nd", "is none of Cat, Dog, hound", id="a discriminator that is no text"),
+    pytest.param(
+        PETS, {}, "", '"ki/nd" is a required property: it tells which alternative is meant', id="no discriminator"
+    ),
+    pytest.param(
+        PETS,
+        {"ki/nd": "Cat", "lives": 1, "barks": True},
+        "",
+        "does not fit exactly one of the alternatives (oneOf)",
+        id="a discriminator, and fits two",
+    ),
+    pytest.param(
+        {"oneOf": [CAT, DOG], "discriminator": {"propertyName": "kind"}},
+        {"kind": "Cat"},
+        "",
+        "does not fit exactly one of the alternatives (oneOf)",
+        id="a discriminator without names",
+    ),
+    pytest.param(
+        {
+            **PETS,
+            "discriminator": {"propertyName": "k", "mapping": {"bird": "#/$defs/Bird"}},
+            "$defs": {**PETS["$defs"], "Bird": {"required": ["wings"]}},
+        },
+        {"k": "bird"},
+        "",
+        '"wings" is a required property',
+        id="a discriminator that leads elsewhere",
+    ),
+    pytest.param(TYPED, {"kind": "cat", "lives": "x"}, "/lives", '"x" is not of type "integer"', id="a constant"),
+    pytest.param(TYPED, {"kind": "dog"}, "", '"barks" is a required property', id="a constant behind a reference"),
+    pytest.param(TYPED, {"kind": "x"}, "", "fits none of the alternatives (anyOf)", id="no constant"),
     pytest.param(INTEGER, "a", "", '"a" is not of type "integer"', id="a type"),
     pytest.param(False, 1, "", "is not allowed here", id="false"),
     pytest.param({"items": INTEGER}, [1, "a"], "/1", '"a" is not of type "integer"', id="an item"),

@@ -32,6 +32,12 @@ DOCUMENT = Document(
                     "additionalProperties": False,
                 },
                 "Kind": {"type": "string", "enum": ["cat", "dog"]},
+                "Order": {
+                    "oneOf": [{"$ref": "#/components/schemas/Gift"}, {"$ref": "#/components/schemas/Sale"}],
+                    "discriminator": {"propertyName": "t", "mapping": {"gift": "Gift"}},
+                },
+                "Gift": {"type": "object", "required": ["t", "to"], "properties": {"to": {"type": "string"}}},
+                "Sale": {"type": "object", "required": ["t", "price"], "properties": {"price": {"type": "number"}}},
                 "Foreign": {"$ref": "http://elsewhere.test/schemas.json#/Foreign"},
             }
         }
@@ -69,6 +75,8 @@ FUNCTIONS = (
     takes("many", "application/xml", JSON),
     takes("form", "application/x-www-form-urlencoded", JSON),
     takes("anything", "*/*"),
+    takes("order", JSON, schema={"$ref": "#/components/schemas/Order"}),
+    takes("page", JSON).model_copy(update={"parameters": (param("size", "query", "integer"),)}),
     function("merge", "GET", "/api/merge", param("size", "query", "integer"), upstream="v1"),
 )
 ROUTES = tuple(
@@ -93,6 +101,38 @@ def pet(**content: Any) -> Any:
 VALIDATE = rows(
     "validate",
     define(*ROUTES, FIXED, FREE, functions=FUNCTIONS, documents=(DOCUMENT,)),
+    (
+        "faults of parameters and of the body are told at once",
+        ask("POST", "/page?size=x", body="{}", kind=JSON),
+        problem(
+            "invalid_call",
+            422,
+            errors=[
+                {"pointer": "/query/size", "detail": '"x" is not of type "integer"'},
+                {"pointer": "/body", "detail": '"name" is a required property'},
+            ],
+        ),
+    ),
+    (
+        "a wrong parameter counts more than a body of the wrong type",
+        ask("POST", "/page?size=x", body="{}", kind="text/plain"),
+        wrong("/query/size", '"x" is not of type "integer"'),
+    ),
+    (
+        "the discriminator tells whose faults count",
+        ask("POST", "/order", body='{"t": "gift", "to": 7}', kind=JSON),
+        wrong("/body/to", '7 is not of type "string"'),
+    ),
+    (
+        "a discriminator may have a schema's name",
+        ask("POST", "/order", body='{"t": "Sale"}', kind=JSON),
+        wrong("/body", '"price" is a required property'),
+    ),
+    (
+        "a discriminator that names nothing",
+        ask("POST", "/order", body='{"t": "loan"}', kind=JSON),
+        wrong("/body/t", "is none of Gift, Sale, gift"),
+    ),
     # Parameters.
     ("what fits is sent as it came", get("/search/1?limit=5&exact=true"), sent("/api/search/1?limit=5&exact=true")),
     (
