@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from sqlalchemy import ColumnElement, exists, func, tuple_
-from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
 from coalmine.catalog.document_revisions import DocumentRevisions
@@ -270,7 +269,7 @@ class Reader:
         """What ``query`` (``columns`` and seal) lists; what has not changed since the last load is not read again."""
         known = self._memory.get(model, {})
         # Past the session, which takes twice as long to hand out thousands of rows.
-        listed = {tuple(row[:-1]): row[-1] for row in self._session.connection().execute(query)}
+        listed = {tuple(row[:-1]): row[-1] for row in self._session.connection().execute(query).all()}
         missing = [key for key, seal in listed.items() if key not in known or known[key][0] != seal]
         read = self._read(row, model, columns, missing)
         loaded = {key: read[key] if key in read else known[key] for key in listed}
@@ -282,17 +281,25 @@ class Reader:
     ) -> dict[tuple[str, ...], tuple[str, D]]:
         """Seal and definition by key."""
         read: dict[tuple[str, ...], tuple[str, D]] = {}
-        key = [getattr(row, column) for column in columns]
         for start in range(0, len(keys), _BATCH):
-            batch = tuple_(*key).in_(keys[start : start + _BATCH])
-            for *values, seal, document in self._rows([*key, row.seal, row.document], batch):
+            for *values, seal, document in self._rows(row, columns, keys[start : start + _BATCH]):
                 named = dict(zip(columns, values, strict=True))
                 where = f"{model.__name__} {'/'.join(values)}"
                 read[tuple(values)] = seal, self._parse(model, document, seal, where, **named)
         return read
 
-    def _rows(self, columns: list[Any], condition: Any) -> Any:
-        return self._session.connection().execute(core_select(*columns).where(condition))
+    def _rows(self, row: type[Any], columns: tuple[str, ...], keys: list[tuple[str, ...]]) -> Any:
+        """By index, key for key: with ``(a, b) IN (VALUES ...)`` SQLite reads the whole table."""
+        names = ", ".join(columns)
+        marks = ", ".join([f"({', '.join('?' * len(columns))})"] * len(keys))
+        same = " AND ".join(f"found.{column} = wanted.{column}" for column in columns)
+        wanted = ", ".join(f"found.{column}" for column in (*columns, "seal", "document"))
+        statement = (  # of names of ours, and as many question marks as there are values
+            f"WITH wanted ({names}) AS (VALUES {marks}) SELECT {wanted}"  # noqa: S608
+            f' FROM wanted CROSS JOIN "{row.__tablename__}" AS found ON {same}'
+        )
+        values = tuple(value for key in keys for value in key)
+        return self._session.connection().exec_driver_sql(statement, values).all()
 
     def unread(self) -> frozenset[str]:
         """The upstreams whose document was never read, and may be."""

@@ -213,6 +213,10 @@ class HeaderEdits(Definition):
     add: dict[HeaderName, FieldValue] = Field(default_factory=dict)
     remove: tuple[HeaderName, ...] = ()
 
+    def __hash__(self) -> int:
+        # pydantic copies a default deeply for every route that is read, unless it can be hashed.
+        return hash((frozenset(self.set.items()), frozenset(self.add.items()), self.remove))
+
 
 class Cors(Definition):
     """Answers of the gateway to browsers of other origins (Fetch standard, CORS protocol)."""

@@ -30,6 +30,7 @@ import uvloop
 
 from coalmine.errors import CatalogError, CoalmineError
 from coalmine.feed import FeedServer, SnapshotFeed, read_snapshot_file
+from coalmine.feed.slices import collector_paused
 from coalmine.serve.child import Leash, announce_prepared, announce_ready, remove_scratch
 from coalmine.serve.children import GIVE_UP
 from coalmine.serve.orders import Orders, read_orders
@@ -151,7 +152,8 @@ class Control:
         try:
             await asyncio.to_thread(catalog.migrate)
             await self.wait_for_workers()
-            await asyncio.to_thread(feed.publish)
+            with collector_paused():
+                await asyncio.to_thread(feed.publish)
         except CatalogError as error:
             stored = read_snapshot_file(Path(self.orders.snapshot_file))
             if stored is None:

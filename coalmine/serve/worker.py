@@ -18,6 +18,7 @@ from typing import Any
 import uvloop
 
 from coalmine.feed import FeedClient, read_snapshot_file
+from coalmine.feed.slices import collector_paused
 from coalmine.routing.snapshot import Snapshot
 from coalmine.serve.child import Leash, announce_ready
 from coalmine.serve.orders import Orders, read_orders
@@ -66,7 +67,8 @@ class Worker:
         retired.cancel()
 
     async def start(self) -> None:
-        stored = read_snapshot_file(Path(self.orders.snapshot_file))
+        with collector_paused():
+            stored = read_snapshot_file(Path(self.orders.snapshot_file))
         await self.wait_for_news(FIRST_SNAPSHOT_SECONDS if stored is None else STORED_SECONDS)
         if stored is not None and not self._fed.is_set():
             self.engine.apply(stored)
