@@ -24,7 +24,9 @@ SECTIONS = {
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=bench.durability.__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=bench.durability.__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     told = "\n".join(f"{name}: {what}" for name, what in SECTIONS.items())
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"{told}\n(all of them by default)")
     parser.add_argument("--scale", type=float, default=1.0, help="multiplies the counts of rounds")
@@ -37,7 +39,9 @@ def main() -> int:
     rows: list[Row] = []
     for name in given.sections or SECTIONS:
         started = time.monotonic()
-        for row in importlib.import_module(f"bench.durability.{name}").run(Given(given.scale, given.seconds, given.seed)):
+        for row in importlib.import_module(f"bench.durability.{name}").run(
+            Given(given.scale, given.seconds, given.seed)
+        ):
             print(f"{name}: {row.promise}: {row.result}", file=sys.stderr, flush=True)
             rows.append(row)
         print(f"{name}: {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.durability.kills import check_integrity, traced
+from bench.durability.kills import Traced, check_integrity
 from bench.durability.rows import Given, Row
 from bench.durability.serving import Answer, Serving, ask, serving
 
@@ -107,7 +107,7 @@ def fail_the_syncs() -> Row:
     with tempfile.TemporaryDirectory() as folder, serving(Path(folder), workers=1) as gateway:
         gateway.put("kept", "kept")
         inject = "inject=fsync,fdatasync:error=EIO"
-        with traced(gateway, Path(folder) / "trace", "-e", inject):
+        with Traced(gateway, Path(folder) / "trace", "-e", inject):
             answers = [gateway.put("kept", f"{number}") for number in range(ASKED)]
             read = ask(gateway.admin, "GET", "/api/v1/routes/kept").json["direct_response"]["body"]
             served = sum(gateway.get("/kept").body == b"kept" for _ in range(ASKED))

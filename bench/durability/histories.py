@@ -27,7 +27,8 @@ def run(given: Given) -> Iterator[Row]:
         run_threads([lambda: _strike(gateway, stop, given.seconds, kills), *works])
     calls = [call for listed in history.values() for call in listed]
     anomalies = [call for listed in history.values() if (call := find_anomaly(listed)) is not None]
-    done = f"{CLIENTS} clients put, get and delete {KEYS} routes for {given.seconds:.0f} s, control killed every {KILL_SECONDS:.0f} s"
+    done = f"{CLIENTS} clients put, get and delete {KEYS} routes for {given.seconds:.0f} s"
+    done += f", control killed every {KILL_SECONDS:.0f} s"
     broken = sum(not call.sure for call in calls)
     result = f"{len(calls)} calls, {len(kills)} kills, {broken} calls broken off, {len(anomalies)} anomalies"
     yield Row("13 History is linearizable", done, result, not anomalies and len(calls) > 10 * given.seconds)

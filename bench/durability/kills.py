@@ -209,16 +209,20 @@ def count_syncs(given: Given) -> Row:
         with closing(connect(gateway.database)) as connection:
             synchronous = connection.execute("PRAGMA synchronous").fetchone()[0]
         trace = Path(folder) / "trace"
-        with _traced(gateway, trace):
+        with Traced(gateway, trace):
             writes = sum(gateway.put("r", str(number)).status in (200, 201) for number in range(WRITES))
         paths = [match["path"] for match in _SYNC.finditer(trace.read_text())]
         log = sum(path.endswith("c.db-wal") for path in paths)
     done = f"{WRITES} writes, one after the other, under `strace -f -y -e trace=fsync,fdatasync`"
-    result = f"synchronous={synchronous}; {writes} writes answered, {log} syncs of the write-ahead log, {len(paths)} in all"
+    result = (
+        f"synchronous={synchronous}; {writes} writes answered, {log} syncs of the write-ahead log, {len(paths)} in all"
+    )
     return Row("9 … nor on loss of power", done, result, synchronous == 2 and log >= writes == WRITES)
 
 
-class _traced:  # noqa: N801  a context, used like a function
+class Traced:
+    """The system calls that sync, of the control process and for a time; ``options`` are strace's."""
+
     def __init__(self, gateway: Serving, trace: Path, *options: str) -> None:
         command = ["strace", "-f", "-y", "-o", str(trace), "-e", "trace=fsync,fdatasync", *options]
         self._command = [*command, "-p", str(gateway.control())]
@@ -232,9 +236,6 @@ class _traced:  # noqa: N801  a context, used like a function
         with suppress(ProcessLookupError):
             self._process.terminate()
         self._process.communicate()
-
-
-traced = _traced
 
 
 def run(given: Given) -> Iterator[Row]:

@@ -162,7 +162,7 @@ def wait_until(condition: Callable[[], object], complaint: str, seconds: float =
 def run_forked(work: Callable[[], object], *, kill_after: Callable[[int], None] | None = None) -> int:
     """``work`` in a child of its own, without the second that importing everything takes; its wait status.
 
-    The child has ended when this returns; ``kill_after`` gets its pid and may end it. Nothing of SQLite may be open here.
+    The child has ended when this returns; ``kill_after`` gets its pid and may end it. Nothing of SQLite may be open.
     """
     pid = os.fork()
     if pid == 0:

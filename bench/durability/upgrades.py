@@ -91,7 +91,7 @@ def kill_the_upgrade(older: Path, version: str, texts: dict[str, str], given: Gi
         sound = check_integrity(copy)
         run_forked(lambda: bring_up(copy))
         faulty += not sound or find_version(copy) != list_versions()[-1] or load_texts(copy) != texts
-    done = f"{rounds} × kill -9 during the upgrade from schema {version}, within its {longest * 1000:.0f} ms; started again"
+    done = f"{rounds} × kill -9 during the upgrade from schema {version}, within its {longest * 1000:.0f} ms"
     result = f"{began} found the old schema, {ended} the new one, {faulty} damaged or without their {ROUTES} routes"
     return Row("10 A crash during an upgrade is recoverable", done, result, faulty == 0)
 
@@ -120,7 +120,9 @@ def start_with_older(older: Path, texts: dict[str, str]) -> Row:
         with serving(Path(folder)) as gateway:
             right = sum(gateway.get(f"/{name}").body == text.encode() for name, text in texts.items())
     result = f"{right} of {len(texts)} routes served as before"
-    return Row("10 old database, new code", "`coalmine serve` on a database of the oldest schema", result, right == ROUTES)
+    return Row(
+        "10 old database, new code", "`coalmine serve` on a database of the oldest schema", result, right == ROUTES
+    )
 
 
 def start_with_newer(newest: Path) -> Row:
@@ -135,8 +137,9 @@ def start_with_newer(newest: Path) -> Row:
         code, log = end_of_start(Serving(database))
         same = hashlib.sha256(database.read_bytes()).digest() == before
     told = f"was made by a newer Coalmine (schema {NEWER})" in log
-    result = f"exit code {code}, the log {'says' if told else 'does not say'} that it was made by a newer Coalmine, " + (
-        "not a byte changed" if same else "the file changed"
+    result = (
+        f"exit code {code}, the log {'says' if told else 'does not say'} that it was made by a newer Coalmine, "
+        + ("not a byte changed" if same else "the file changed")
     )
     return Row("10 new database, old code", f"`coalmine serve` on schema {NEWER}", result, told and same and code == 1)
 

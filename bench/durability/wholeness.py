@@ -41,7 +41,8 @@ def apply_a_faulty_batch(gateway: Serving) -> Row:
     same = _state(gateway) == before
     served = sum(gateway.get(f"/b{number}").body == b"A" for number in range(BATCH))
     told = ", ".join(error["pointer"] for error in answer.json["errors"])
-    result = f"{answer.status} at {told}; configuration {'unchanged' if same else 'changed'}, {served} of {BATCH} served as before"
+    result = f"{answer.status} at {told}; configuration {'unchanged' if same else 'changed'}"
+    result += f", {served} of {BATCH} served as before"
     done = f"{BATCH} valid routes and an invalid one at the end, in one apply"
     return Row("2 Complete or absent", done, result, answer.status == 422 and same and served == BATCH)
 
@@ -73,5 +74,6 @@ def write_and_ask(gateway: Serving, writes: int) -> Row:
         times.append(write(connection, str(number)))
         old += stale(gateway.proxy, str(number))
     done = f"{writes} × PUT, then at once {LOOKS} requests on fresh connections to 2 workers"
-    result = f"{old} of {writes * LOOKS} answers stale; a write takes {statistics.median(times):.1f} ms (median), {max(times):.0f} ms (worst)"
+    result = f"{old} of {writes * LOOKS} answers stale;"
+    result += f" a write takes {statistics.median(times):.1f} ms (median), {max(times):.0f} ms (worst)"
     return Row("4 Live when the API says so", done, result, old == 0)
