@@ -16,10 +16,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from coalmine.model import Document, Function
+from coalmine.model.pin import Pin
 from coalmine.routing.dialect import Translator
 from coalmine.routing.references import find_document, find_target, name_component
 
-Key = tuple[str, str, str]  # upstream, URL of the document, JSON pointer
+Key = tuple[
+    str, str, str
+]  # upstream, place of the document (its URL, and the route that keeps an old one), JSON pointer
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 _PREFIX = "#/components/schemas/"
 
@@ -33,10 +36,11 @@ class Components:
         self._known_documents: dict[str, Sequence[Document]] = {}
         self._targets: dict[Key, tuple[Document, Any]] = {}
         self._names: dict[Key, str] = {}
+        self._kept: dict[int, str] = {}  # places of documents that are not the present ones, by identity
 
-    def adopt(self, function: Function, schema: Any) -> Any:
-        """A schema of ``function``, translated."""
-        document = self._find_document(function)
+    def adopt(self, function: Function, schema: Any, pin: Pin | None = None) -> Any:
+        """A schema of ``function``, translated; with ``pin`` it is one of the definition that was kept."""
+        document = self._find_document(function) if pin is None else self._keep(pin)
         known = set(self._targets)
         adopted = self._translate(document, schema)
         while new := self._targets.keys() - known:
@@ -87,9 +91,14 @@ class Components:
         if found is None or document is None:
             return None
         pointer, target = found
-        key = (document.upstream, document.url, pointer)
+        key = (document.upstream, self._kept.get(id(document), document.url), pointer)
         self._targets.setdefault(key, (document, target))
         return _PREFIX + self._names.get(key, name_component(pointer))
+
+    def _keep(self, pin: Pin) -> Document | None:
+        if pin.document is not None:
+            self._kept[id(pin.document)] = f"{pin.document.url} {pin.route}"
+        return pin.document
 
     def _find_document(self, function: Function) -> Document | None:
         upstream, key = function.upstream, (function.upstream, function.document_url)

@@ -6,6 +6,7 @@ only mention where the document is, last. This file performs no I/O.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -27,12 +28,27 @@ INDEX_BESIDE = {
     "/v2/api-docs": Candidate("/swagger-resources", "Springfox, whose documents may be grouped now", "index"),
 }
 
+# Where generators number the documents of several versions of one service: what stands before and after the number.
+_NUMBERED = (("/swagger/v", "/swagger.json"), ("/openapi/v", ".json"), ("/swagger/docs/v", ""))
+# Nobody serves more versions at once.
+_MAX_VERSION = 9
+
+
+def next_version(url: str) -> str | None:
+    """Where the version after the one at ``url`` would be; None where versions have no numbers."""
+    for before, after in _NUMBERED:
+        match = re.fullmatch(f"(.*{re.escape(before)})([1-9])({re.escape(after)})", url)
+        if match and int(match[2]) < _MAX_VERSION:
+            return f"{match[1]}{int(match[2]) + 1}{match[3]}"
+    return None
+
+
 CANDIDATES: tuple[Candidate, ...] = (
     Candidate("/openapi.json", "FastAPI, and the name the OpenAPI specification recommends"),
     Candidate("/swagger.json", "go-swagger, Flask-RESTX, and Gloo's first guess"),
     Candidate("/v3/api-docs/swagger-config", "Springdoc, where documents are grouped", "index"),
     Candidate("/v3/api-docs", "Springdoc"),
-    Candidate("/swagger/v1/swagger.json", "Swashbuckle and NSwag (ASP.NET Core)"),
+    Candidate("/swagger/v1/swagger.json", "Swashbuckle and NSwag (ASP.NET Core), which number their versions"),
     Candidate("/openapi.yaml", "the name the OpenAPI specification recommends, as YAML"),
     Candidate("/.well-known/api-catalog", "RFC 9727 API catalog", "index"),
     Candidate("/openapi/v1.json", "Microsoft.AspNetCore.OpenApi (.NET 9)"),
@@ -50,7 +66,13 @@ CANDIDATES: tuple[Candidate, ...] = (
     Candidate("/schema/openapi.json", "Litestar"),
     Candidate("/apispec_1.json", "Flasgger (Flask)"),
     Candidate("/openapi/openapi.json", "flask-openapi3"),
-    Candidate("/api/openapi.json", "under /api"),
+    Candidate("/api-docs/openapi.json", "utoipa (Rust)"),
+    Candidate("/swagger/json", "Elysia"),
+    Candidate("/apidoc/openapi.json", "SpecTree (Flask, Falcon, Starlette)"),
+    Candidate("/api/doc/swagger.json", "aiohttp-swagger"),
+    Candidate("/docs/docs.yaml", "tapir (Scala)"),
+    Candidate("/api/openapi.json", "Django Ninja, and others under /api"),
+    Candidate("/api/openapi", "open_api_spex (Phoenix)"),
     Candidate("/api/swagger.json", "under /api"),
     Candidate("/api/v1/openapi.json", "FastAPI, as its project template sets it up"),
     Candidate("/v1/openapi.json", "under a version"),

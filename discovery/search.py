@@ -17,11 +17,11 @@ from urllib.parse import urldefrag, urljoin, urlsplit
 from coalmine.errors import MalformedError
 from coalmine.model import Attempt, AttemptOutcome, Upstream
 from coalmine.reading import Limits, read_text
-from discovery.candidates import CANDIDATES, INDEX_BESIDE
+from discovery.candidates import CANDIDATES, INDEX_BESIDE, next_version
 from discovery.document import looks_like_markup
 from discovery.found import Reading
 from discovery.options import ProbeOptions
-from discovery.pages import Mention, mentions_in_index, mentions_in_links, mentions_in_page
+from discovery.pages import Mention, lists_documents, mentions_in_index, mentions_in_links, mentions_in_page
 from discovery.parser import Answer
 from discovery.parsing import Parser
 from discovery.probe import NO_VALIDATORS, Fetched, Fetcher, Validators, origin
@@ -72,6 +72,13 @@ class Outcome:
     unchanged: bool = False
     incomplete: bool = False
     sources: tuple[Source, ...] = ()
+
+
+def _mentions_in_index(fetched: Fetched) -> list[Mention]:
+    """Raises ``MalformedError``. A catalog may also be written as Link headers are (RFC 9264 section 4.1)."""
+    if (fetched.content_type or "").partition(";")[0].strip().lower() == "application/linkset":
+        return mentions_in_links((fetched.body[: _INDEX_LIMITS.max_bytes].decode("utf-8", "replace"),), items=True)
+    return mentions_in_index(read_text(fetched.body, limits=_INDEX_LIMITS))
 
 
 def hash_content(body: bytes) -> str:
@@ -151,6 +158,8 @@ class Search:
         if await self._find_index(source):
             return True
         last = await self._take(fetched, _KNOWN, source.found_through)
+        if last == "taken" and self._upstream.discovery.document_url is None:
+            await self._find_versions(source.url)
         return last not in _GONE
 
     async def _find_index(self, source: Source) -> bool:
@@ -182,9 +191,20 @@ class Search:
             outcome = await self._try(urljoin(endpoint, candidate.path), candidate.reason, candidate.kind, 0)
             slow += outcome == "too_slow"
             # One slow path may be an accident; two are a habit.
+            if outcome == "taken":
+                await self._find_versions(self.outcome.taken[0].source.url)
             if self.outcome.taken or slow > 1 or (outcome in _IN_TROUBLE and outcome != "too_slow"):
                 return outcome
         return outcome
+
+    async def _find_versions(self, url: str) -> None:
+        """Further versions beside the first one, where a generator numbers them; the first that is missing ends it."""
+        while (following := next_version(url)) is not None and len(self.outcome.taken) < _MAX_DOCUMENTS:
+            url = following
+            outcome = await self._try(url, "another version beside the first", "document", 0)
+            if outcome != "taken":
+                self.outcome.incomplete = self.outcome.incomplete or outcome in _IN_TROUBLE
+                return
 
     async def _try(
         self, url: str, reason: str, kind: str, depth: int, found_through: str | None = None
@@ -232,7 +252,7 @@ class Search:
 
     async def _follow_links(self, fetched: Fetched, depth: int) -> None:
         mentions = mentions_in_links(fetched.links)
-        await self._follow(mentions, fetched.url, "a Link header names it (RFC 8631)", depth)
+        await self._follow(mentions, fetched.url, "a Link header names it (RFC 8631)", depth, together=True)
 
     async def _follow_page(self, fetched: Fetched, reason: str, depth: int) -> AttemptOutcome:
         mentions = mentions_in_page(fetched.body)
@@ -240,12 +260,14 @@ class Search:
             self._note(fetched, reason, "html", "a page that names no API document")
             return "html"
         self._note(fetched, reason, "followed", f"a page that names {mentions[0][0]}")
-        await self._follow(mentions, fetched.url, f"the page {fetched.url} names it", depth, one_is_enough=True)
+        several = lists_documents(fetched.body)
+        reason = f"the page {fetched.url} names it"
+        await self._follow(mentions, fetched.url, reason, depth, together=several, needed=several)
         return "followed"
 
     async def _follow_index(self, fetched: Fetched, reason: str, depth: int) -> AttemptOutcome:
         try:
-            mentions = mentions_in_index(read_text(fetched.body, limits=_INDEX_LIMITS))
+            mentions = _mentions_in_index(fetched)
         except MalformedError as error:
             self._note(fetched, reason, "not_a_document", error.detail[:300])
             return "not_a_document"
@@ -255,7 +277,9 @@ class Search:
         self._note(fetched, reason, "followed", f"it lists {len(mentions)} documents")
         url = self._canonical(fetched.url)
         self._indexes.append(Source(url, hash_content(fetched.body), fetched.validators, is_index=True))
-        await self._follow(mentions, fetched.url, f"{fetched.url} lists it", depth, found_through=url)
+        await self._follow(
+            mentions, fetched.url, f"{fetched.url} lists it", depth, found_through=url, together=True, needed=True
+        )
         return "followed"
 
     async def _follow(
@@ -266,16 +290,18 @@ class Search:
         depth: int,
         *,
         found_through: str | None = None,
-        one_is_enough: bool = False,
+        together: bool,
+        needed: bool = False,
     ) -> None:
+        """``together``: all are documents of the service, otherwise one is enough; ``needed``: each has to be read."""
         if depth >= _MAX_DEPTH:
             return
         for reference, kind in mentions:
-            if len(self.outcome.taken) >= _MAX_DOCUMENTS or (one_is_enough and self.outcome.taken):
+            if len(self.outcome.taken) >= _MAX_DOCUMENTS or (self.outcome.taken and not together):
                 return
             url = self._within_origin(base, reference, reason)
             outcome = await self._try(url, reason, kind, depth + 1, found_through) if url is not None else None
-            if found_through is not None and outcome not in (None, "taken"):
+            if needed and kind == "document" and outcome not in (None, "taken"):
                 self.outcome.incomplete = True
 
     def _within_origin(self, base: str, reference: str, reason: str) -> str | None:

@@ -10,6 +10,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from admin_api.gateway_document import make_gateway_document
 from coalmine.model import Document, Function, Parameter, RequestBody, Response, VirtualService
+from coalmine.model.pin import Pin
 from coalmine.routing.build import build_snapshot
 from tests.support.case import SEEN, define, function, param, petstore, route, to
 
@@ -19,9 +20,15 @@ JSON = "application/json"
 class Catalog:
     """What the document asks of a reader."""
 
-    def __init__(self, functions: tuple[Function, ...], documents: tuple[Document, ...]) -> None:
+    def __init__(
+        self, functions: tuple[Function, ...], documents: tuple[Document, ...], pins: tuple[Pin, ...] = ()
+    ) -> None:
         self._functions = {(one.upstream, one.name): one for one in functions}
         self._documents = documents
+        self._pins = pins
+
+    def pins_of(self, upstream: str) -> tuple[Pin, ...]:
+        return tuple(one for one in self._pins if one.upstream == upstream)
 
     def find_function(self, upstream: str, name: str) -> Function | None:
         return self._functions.get((upstream, name))
@@ -79,11 +86,14 @@ FUNCTIONS = (
 
 
 def make(
-    *routes: Any, domains: tuple[str, ...] = ("*",), functions: tuple[Function, ...] = FUNCTIONS
+    *routes: Any,
+    domains: tuple[str, ...] = ("*",),
+    functions: tuple[Function, ...] = FUNCTIONS,
+    pins: tuple[Pin, ...] = (),
 ) -> dict[str, Any]:
     main = VirtualService(name="main", domains=domains)
     snapshot = build_snapshot(define(*routes, functions=functions, services=(main,)))
-    reader: Any = Catalog(functions, DOCUMENTS)
+    reader: Any = Catalog(functions, DOCUMENTS, pins)
     made = make_gateway_document(main, snapshot, reader, "http://127.0.0.1:8080")
     OpenAPIV31SpecValidator(made).validate()
     for reference in list_references(made):
@@ -129,6 +139,31 @@ def test_each_content_type_of_a_body_has_its_own_schema() -> None:
     made = make(route("both", "/both", to("v1", "both")), functions=(both,))
     content = made["paths"]["/both"]["post"]["requestBody"]["content"]
     assert content == {JSON: {"schema": True}, "text/plain": {"schema": {"type": "string"}}}
+
+
+def test_a_route_that_goes_on_with_what_it_had_shows_what_callers_give_and_what_they_get() -> None:
+    pet = {"$ref": "#/definitions/Pet"}
+    now = answers("v1", pet, "old")
+    kept = now.model_copy(
+        update={"parameters": (*now.parameters, param("size", "query", "integer")), "responses": (), "method": "PUT"}
+    )
+    old = document("v1", "swagger 2.0", definitions={"Pet": {"type": "object", "required": ["kind"]}})
+    used = {"route": "kept", "upstream": "v1", "function": "old"}
+    pin = Pin(**used, definition=kept, document=old, reasons=("it broke",), since=SEEN)
+    made = make(route("kept", "/kept", to("v1", "old")), route("free", "/free", to("v1", "old")), pins=(pin,))
+    ((method, operation),) = made["paths"]["/kept/{id}"].items()
+    ((free_method, free),) = made["paths"]["/free/{id}"].items()
+    schemas = made["components"]["schemas"]
+
+    def body(one: Any) -> Any:
+        return schemas[one["requestBody"]["content"][JSON]["schema"]["$ref"].rpartition("/")[2]]
+
+    assert (method, free_method) == ("put", "post")
+    assert [one["name"] for one in operation["parameters"]] == ["id", "size"]
+    assert [one["name"] for one in free["parameters"]] == ["id"]
+    assert body(operation) == {"type": "object", "required": ["kind"]} and "children" in body(free)["properties"]
+    assert operation["responses"] == free["responses"]
+    assert operation["x-coalmine-kept"] == ["it broke"] and "x-coalmine-kept" not in free
 
 
 def test_the_largest_share_is_described_and_all_are_told() -> None:

@@ -16,7 +16,7 @@ from discovery.options import ProbeOptions
 from discovery.pages import mentions_in_index, mentions_in_links, mentions_in_page
 from discovery.parsing import Parser
 from discovery.probe import Fetcher
-from discovery.search import Outcome, Search
+from discovery.search import Outcome, Search, Source
 from tests.discovery.services import Page, Service, petstore, reply, serving
 
 HIDDEN = "/internal/pets-api.json"
@@ -57,18 +57,31 @@ FOUND: list[tuple[str, dict[str, Page]]] = [
     ("a Link header on the start page (RFC 8631)", {
         "/": reply(200, b"hello", Link='</>; rel="self", </internal/pets-api.json>; rel="service-desc"; type="application/json"')}),
     ("an API catalog (RFC 9727)", {"/.well-known/api-catalog": CATALOG}),
+    ("an API catalog that is written as Link headers are (RFC 9264)", {"/.well-known/api-catalog": reply(
+        200, b'</pets>; rel="item",\n</internal/pets-api.json>; rel="service-desc"; anchor="/pets"', Content_Type="application/linkset")}),
+    ("an API catalog that lists another one", {
+        "/.well-known/api-catalog": {"linkset": [{"anchor": "/", "api-catalog": [{"href": "/more"}]}]}, "/more": CATALOG}),
+    ("an API catalog whose item has a Link header", {
+        "/.well-known/api-catalog": {"linkset": [{"anchor": "/", "item": [{"href": "/pets"}]}]},
+        "/pets": reply(200, b"[]", Link='</internal/pets-api.json>; rel="service-desc"', Content_Type="application/json")}),
+    ("an API catalog that a Link header names", {"/": reply(200, b"hello", Link="</catalog>; rel=api-catalog"), "/catalog": CATALOG}),
+    ("a link element without quotes", {"/": b"<!doctype html><link rel=service-desc href='/internal/pets-api.json'>"}),
+    ("a URL put together of the page's own address", {"/docs": b"""<!doctype html><script>SwaggerUIBundle({
+        url: window.location.protocol + "//" + window.location.host + '/internal/pets-api.json' })</script>"""}),
+    ("a URL behind a context path, as Micronaut has it", {"/swagger-ui/index.html": b"""<!doctype html><script>
+        const ui = SwaggerUIBundle({ dom_id: '#swagger-ui', url: contextPath + '/internal/pets-api.json' })</script>"""}),
     ("Springfox's list of resources", {"/swagger-resources": reply(200, json.dumps(SPRINGFOX).encode())}),
     ("Springdoc's configuration", {"/v3/api-docs/swagger-config": {"configUrl": "/x", "url": HIDDEN}}),
 ]  # fmt: skip
 
 
-def probe(service: Service, **discovery: Any) -> Outcome:
+def probe(service: Service, *, sources: tuple[Source, ...] = (), **discovery: Any) -> Outcome:
     async def play() -> Outcome:
         options = ProbeOptions(timeout_seconds=2)
         fetcher, parser = Fetcher(options), Parser()
         upstream = Upstream(name="pets", endpoints=(service.origin,), discovery=Discovery(**discovery))
         try:
-            return await Search(upstream, fetcher, parser, options).run(())
+            return await Search(upstream, fetcher, parser, options).run(sources)
         finally:
             await parser.close()
 
@@ -82,6 +95,54 @@ def test_finds_through(pages: dict[str, Page]) -> None:
         assert [taken.source.url for taken in outcome.taken] == [service.origin + HIDDEN]
         assert outcome.attempts[-1].outcome in ("taken", "followed", "not_a_document")
         assert [attempt.url for attempt in outcome.attempts if attempt.outcome == "taken"] == [service.origin + HIDDEN]
+
+
+VERSIONS: list[tuple[str, dict[str, Page], list[str]]] = [
+    ("Swashbuckle, by their numbers", {
+        "/swagger/v1/swagger.json": petstore("one"), "/swagger/v2/swagger.json": petstore("two"), "/swagger/v3/swagger.json": petstore("three")},
+        ["/swagger/v1/swagger.json", "/swagger/v2/swagger.json", "/swagger/v3/swagger.json"]),
+    ("ASP.NET Core without a user interface", {"/openapi/v1.json": petstore("one"), "/openapi/v2.json": petstore("two")},
+        ["/openapi/v1.json", "/openapi/v2.json"]),
+    ("Swashbuckle, by the list in its page", {
+        "/swagger/index.html": b"""<!doctype html><script>var configObject = JSON.parse('{"urls":[{"url":"old/swagger.json",
+            "name":"Old"},{"url":"/swagger/new/swagger.json","name":"New"}],"deepLinking":false}');</script>""",
+        "/swagger/old/swagger.json": petstore("one"), "/swagger/new/swagger.json": petstore("two")},
+        ["/swagger/old/swagger.json", "/swagger/new/swagger.json"]),
+    ("Swashbuckle, by the list in its page's script", {
+        "/swagger/index.html": b'<!doctype html><script src="./swagger-ui-bundle.js"></script><script src="index.js"></script>',
+        "/swagger/index.js": b"""var configObject = JSON.parse('{"urls":[{"url":"old.json"},{"url":"new.json"}]}');""",
+        "/swagger/old.json": petstore("one"), "/swagger/new.json": petstore("two")},
+        ["/swagger/old.json", "/swagger/new.json"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("pages", "found"), [row[1:] for row in VERSIONS], ids=[row[0] for row in VERSIONS])
+def test_all_versions_of_a_service_are_found(pages: dict[str, Page], found: list[str]) -> None:
+    with serving(pages) as service:
+        outcome = probe(service)
+        assert [taken.source.url for taken in outcome.taken] == [service.origin + path for path in found]
+        assert not outcome.incomplete
+
+
+def test_a_version_that_comes_later_is_noticed_when_the_first_one_changes() -> None:
+    pages: dict[str, Page] = {"/swagger/v1/swagger.json": petstore("one")}
+    with serving(pages) as service:
+        sources = probe(service).sources
+        pages["/swagger/v2/swagger.json"] = petstore("two")
+        assert probe(service, sources=sources).unchanged
+        pages["/swagger/v1/swagger.json"] = petstore("one", "more")
+        outcome = probe(service, sources=sources)
+        assert [taken.source.url.removeprefix(service.origin)[:11] for taken in outcome.taken] == [
+            "/swagger/v1",
+            "/swagger/v2",
+        ]
+
+
+def test_a_listed_version_that_fails_leaves_its_functions_known() -> None:
+    page = b"""<!doctype html><script>JSON.parse('{"urls":[{"url":"/one.json"},{"url":"/two.json"}]}');</script>"""
+    with serving({"/docs": page, "/one.json": petstore(), "/two.json": reply(503)}) as service:
+        outcome = probe(service)
+        assert len(outcome.taken) == 1 and outcome.incomplete
 
 
 def test_a_document_url_may_be_that_of_a_page() -> None:
