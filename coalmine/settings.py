@@ -35,6 +35,28 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("settings_file", "", "TOML file with settings, read at start and at every reload; flags and variables win"),
     Setting("proxy", "127.0.0.1:8080", "address the proxy listens on, host:port; port 0 takes a free one"),
     Setting(
+        "proxy_tls",
+        "",
+        "address the proxy also listens on for https, host:port, such as 127.0.0.1:8443; needs a certificate",
+    ),
+    Setting(
+        "tls_certificate",
+        "",
+        "PEM file of the certificate for https, its chain behind it; several, chosen by SNI: comma separated, the"
+        " first one is for all other names",
+    ),
+    Setting(
+        "tls_key",
+        "",
+        "PEM file of its private key, not encrypted; several: in the order of the certificates; absent: the key is in"
+        " the file of the certificate",
+    ),
+    Setting(
+        "tls_client_ca",
+        "",
+        "PEM file of authorities: https clients must show a certificate that one of them has signed",
+    ),
+    Setting(
         "admin", "127.0.0.1:8081", "address the admin API listens on, host:port; not loopback needs an admin token"
     ),
     Setting(
@@ -101,6 +123,10 @@ class Settings:
 
     settings_file: str = ""
     proxy: str = "127.0.0.1:8080"
+    proxy_tls: str = ""
+    tls_certificate: str = ""
+    tls_key: str = ""
+    tls_client_ca: str = ""
     admin: str = "127.0.0.1:8081"
     database: str = "sqlite:///coalmine.db"
     revisions: int = 200
@@ -208,9 +234,21 @@ def _check(values: Mapping[str, Any]) -> None:
     mode = values.get("discovery_mode", "deny")
     if mode not in _MODES:
         raise StartupError(f"--discovery-mode is {mode!r}; it should be {' or '.join(_MODES)}")
-    for name in ("proxy", "admin"):
-        if name in values:
-            parse_address(values[name], flag=f"--{name}")
+    for name in ("proxy", "proxy_tls", "admin"):
+        if values.get(name):
+            parse_address(values[name], flag="--" + name.replace("_", "-"))
+    _check_tls(values)
+
+
+def _check_tls(values: Mapping[str, Any]) -> None:
+    if values.get("proxy_tls") and not values.get("tls_certificate"):
+        hint = "name the files of one: --tls-certificate FILE --tls-key FILE"
+        raise StartupError("--proxy-tls needs a certificate", hint=hint)
+    for name in ("tls_certificate", "tls_key", "tls_client_ca"):
+        if values.get(name) and not values.get("proxy_tls"):
+            flag = "--" + name.replace("_", "-")
+            hint = "say where to listen for https: --proxy-tls 127.0.0.1:8443"
+            raise StartupError(f"{flag} is given, and nothing listens for https", hint=hint)
 
 
 def parse_address(text: str, *, flag: str = "address") -> tuple[str, int]:

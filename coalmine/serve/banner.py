@@ -10,8 +10,10 @@ _ANY = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  compared with, not
 
 
 def write_addresses(settings: Settings, out: TextIO) -> None:
-    for name, address in (("proxy", settings.proxy), ("admin", settings.admin)):
-        out.write(f"{name:7} http://{address}\n")
+    out.write(f"proxy   http://{settings.proxy}\n")
+    if settings.proxy_tls:
+        out.write(f"proxy   https://{settings.proxy_tls}\n")
+    out.write(f"admin   http://{settings.admin}\n")
     out.flush()
 
 

@@ -42,8 +42,9 @@ class Leash:
 
     def tie(self, orders: Orders) -> None:
         """On the running loop. What this process starts must inherit neither socket nor status pipe."""
-        for fd in (orders.fd, orders.status_fd):
-            os.set_inheritable(fd, False)
+        for fd in (orders.fd, orders.tls_fd, orders.status_fd):
+            if fd >= 0:
+                os.set_inheritable(fd, False)
         os.set_blocking(orders.status_fd, False)
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._stop.set)

@@ -10,11 +10,12 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from coalmine.errors import StartupError
 from coalmine.serve.banner import write_addresses
+from coalmine.serve.certificates import check_certificates
 from coalmine.serve.children import ChildSpec, python_module
 from coalmine.serve.orders import Orders, dump_orders, without_secrets
 from coalmine.serve.ownership import check_owners
@@ -27,7 +28,7 @@ from coalmine.settings import Settings, is_loopback, parse_address
 
 _SQLITE = "sqlite:///"
 # What stands for sockets and files in use: a reload cannot change it.
-FIXED = ("proxy", "admin", "database", "workers")
+FIXED = ("proxy", "proxy_tls", "admin", "database", "workers")
 
 
 @dataclass
@@ -40,6 +41,7 @@ class Gateway:
     admin: socket.socket
     proxies: list[socket.socket]
     scratch: Path
+    secure: list[socket.socket] = field(default_factory=list)  # for https: one for each worker, or none at all
 
     @property
     def specs(self) -> list[ChildSpec]:
@@ -57,6 +59,7 @@ class Gateway:
     def renew(self, settings: Settings) -> list[ChildSpec]:
         """The children by other settings; raises StartupError, and nothing has changed then."""
         check_admin(settings)
+        check_certificates(settings)
         for name in FIXED:
             before, after = getattr(self.asked, name), getattr(settings, name)
             if before != after:
@@ -65,24 +68,27 @@ class Gateway:
                     hint="restart the gateway",
                 )
         self.asked = settings
-        self.settings = replace(settings, admin=self.settings.admin, proxy=self.settings.proxy)
+        bound = self.settings
+        self.settings = replace(settings, admin=bound.admin, proxy=bound.proxy, proxy_tls=bound.proxy_tls)
         return self.specs
 
     def close_sockets(self) -> None:
         """From now on connects are refused, as soon as the children have closed theirs."""
-        close_all([self.admin, *self.proxies])
+        close_all([self.admin, *self.proxies, *self.secure])
 
     def close(self) -> None:
         self.close_sockets()
         shutil.rmtree(self.scratch, ignore_errors=True)
 
     def _worker(self, index: int, sock: socket.socket) -> ChildSpec:
+        secure = self.secure[index].fileno() if self.secure else -1
+        orders = self._orders(without_secrets(self.settings), sock, index)
         return ChildSpec(
             f"worker {index + 1}",
             python_module("coalmine.serve.worker"),
             kind="worker",
-            fds=(sock.fileno(),),
-            config=dump_orders(self._orders(without_secrets(self.settings), sock, index)),
+            fds=(sock.fileno(), *([secure] if self.secure else [])),
+            config=dump_orders(replace(orders, tls_fd=secure)),
             without=("COALMINE_ADMIN_TOKEN",),
         )
 
@@ -97,19 +103,27 @@ def open_gateway(settings: Settings, *, scratch: Path | None = None) -> Gateway:
     """
     check_owners()
     check_admin(settings)
+    check_certificates(settings)
     database = find_database(settings.database)
     host, port = parse_address(settings.admin, flag="--admin")
     admin = bind_one(host, port, flag="--admin")
+    proxies: list[socket.socket] = []
     try:
-        host, port = parse_address(settings.proxy, flag="--proxy")
-        proxies = bind_many(host, port, settings.worker_count, flag="--proxy")
+        proxies += _bind_workers(settings, settings.proxy, "--proxy")
+        secure = _bind_workers(settings, settings.proxy_tls, "--proxy-tls") if settings.proxy_tls else []
     except StartupError:
-        admin.close()
+        close_all([admin, *proxies])
         raise
     bound = replace(settings, admin=format_address(admin), proxy=format_address(proxies[0]))
+    if secure:
+        bound = replace(bound, proxy_tls=format_address(secure[0]))
     snapshot_file = database.with_name(database.name + ".snapshot.json")
     folder = scratch or Path(tempfile.mkdtemp(prefix="coalmine-"))
-    return Gateway(settings, bound, snapshot_file, admin, proxies, folder)
+    return Gateway(settings, bound, snapshot_file, admin, proxies, folder, secure)
+
+
+def _bind_workers(settings: Settings, address: str, flag: str) -> list[socket.socket]:
+    return bind_many(*parse_address(address, flag=flag), settings.worker_count, flag=flag)
 
 
 def serve(settings: Settings, reread: Callable[[], Settings] | None = None) -> int:

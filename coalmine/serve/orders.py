@@ -23,6 +23,7 @@ class Orders:
     index: int = 0
     status_fd: int = -1
     standby: bool = False  # prepare everything, and take over when told to
+    tls_fd: int = -1  # the listening socket for https; -1: there is none
 
     @property
     def feed_socket(self) -> Path:

@@ -20,9 +20,10 @@ import uvloop
 from coalmine.feed import FeedClient, read_snapshot_file
 from coalmine.feed.slices import collector_paused
 from coalmine.routing.snapshot import Snapshot
+from coalmine.serve.certificates import find_server_files
 from coalmine.serve.child import Leash, announce_ready
 from coalmine.serve.orders import Orders, read_orders
-from proxy.embedded import Engine, EngineOptions
+from proxy.embedded import Certificates, Engine, EngineOptions
 
 # How long connections wait in the backlog for a first snapshot, where there is none on disk. Then the honest
 # answer is that there are no routes.
@@ -74,9 +75,19 @@ class Worker:
             self.engine.apply(stored)
             self.feed.start_from(stored)
         gc.freeze()  # what is here stays here: no request waits while the collector looks through it
-        await self.engine.serve(socket.socket(fileno=self.orders.fd))
+        await self.listen()
         await self.wait_for_news(NEWS_SECONDS)
         announce_ready(self.orders)
+
+    async def listen(self) -> None:
+        await self.engine.serve(socket.socket(fileno=self.orders.fd))
+        files = find_server_files(self.orders.settings)
+        if files is not None and self.orders.tls_fd >= 0:
+            await self.engine.serve_tls(socket.socket(fileno=self.orders.tls_fd), Certificates(files))
+
+    def reload_certificates(self) -> str | None:
+        """Read the certificates of the listener now; why they could not be used, if so."""
+        return self.engine.reload_certificates()
 
     async def wait_for_news(self, seconds: float) -> None:
         await asyncio.wait([asyncio.ensure_future(self._fed.wait())], timeout=seconds)

@@ -1,6 +1,7 @@
 """The embedded engine: an HTTP/1.1 data plane in Python, on uvloop.
 
 engine      Engine: apply a snapshot, serve, drain, stats
+listener    https: handshakes; certificates re-reads its files
 client      one client connection: heads and bodies, in order
 exchange    one request in flight: decide, connect, send, relay, finish
 upstream    one upstream connection; connector opens them, endpoints chooses and ejects
@@ -10,7 +11,8 @@ forwarding, replies                          pure: the heads the engine writes
 retry, mirror, timeouts, stats, access_log, options, tls
 """
 
+from proxy.embedded.certificates import Certificates
 from proxy.embedded.engine import Engine
 from proxy.embedded.options import EngineOptions
 
-__all__ = ["Engine", "EngineOptions"]
+__all__ = ["Certificates", "Engine", "EngineOptions"]

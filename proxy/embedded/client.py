@@ -43,6 +43,7 @@ class ClientConnection(asyncio.Protocol):
         "_lingering",
         "_reader",
         "_running",
+        "_scheme",
         "_seen",
         "_source",
         "_trusted",
@@ -55,8 +56,9 @@ class ClientConnection(asyncio.Protocol):
     transport: asyncio.Transport
     write: Callable[[bytes], None]
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, scheme: str = "http") -> None:
         self._engine = engine
+        self._scheme = scheme
         self._ahead: bytes | bytearray = b""  # read, but not yet anybody's
         self._exchange: Exchange | None = None
         self._reader: BodyReader | None = None  # of the current request's body, until it is complete
@@ -102,8 +104,9 @@ class ClientConnection(asyncio.Protocol):
         if self._exchange.tunnelling:
             upstream = self._exchange.upstream
             return upstream is not None and pass_end(self._exchange, upstream.transport)
-        self._half_closed = True
-        return True
+        # After a close_notify nothing can be sent here: TLS connections have no half that stays open.
+        self._half_closed = self.transport.can_write_eof()
+        return self._half_closed
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._engine.leave(self)
@@ -205,7 +208,7 @@ class ClientConnection(asyncio.Protocol):
         raw = bytes(ahead[: end + 4])
         self._ahead = ahead[end + 4 :]
         self._seen = 0
-        request = parse_request(raw, self._source, last=self._fields)
+        request = parse_request(raw, self._source, self._scheme, self._fields)
         if isinstance(request, Reply):
             self._refuse(request)
             return False
@@ -308,7 +311,8 @@ class ClientConnection(asyncio.Protocol):
         self._holds = 0
         if not self.transport.is_closing():
             self.transport.resume_reading()
-            self.transport.write_eof()
+            if self.transport.can_write_eof():
+                self.transport.write_eof()
         self.deadline = self._engine.clock.read() + LINGER_SECONDS
 
     def reset(self) -> None:

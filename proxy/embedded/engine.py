@@ -24,12 +24,14 @@ from coalmine.routing.source import TrustedProxies
 from coalmine.routing.steps import finish
 from coalmine.routing.table import CompiledRoute, RouteTable
 from proxy.embedded.access_log import AccessLog
+from proxy.embedded.certificates import Certificates
 from proxy.embedded.client import ClientConnection
 from proxy.embedded.connector import Connector
 from proxy.embedded.endpoints import Cluster, update_clusters
 from proxy.embedded.exchange import Exchange
 from proxy.embedded.health import HealthChecks
 from proxy.embedded.lane import Lanes, labels_of
+from proxy.embedded.listener import TlsListener
 from proxy.embedded.options import EngineOptions
 from proxy.embedded.request import Request
 from proxy.embedded.stats import Labels, Stats
@@ -78,7 +80,8 @@ class Engine:
         self._clients: set[ClientConnection] = set()
         self._turned_away: set[ClientConnection] = set()
         self._servers: list[asyncio.Server] = []
-        self._listening: list[socket.socket] = []
+        self._listening: list[tuple[socket.socket, Callable[[], asyncio.Protocol]]] = []
+        self._tls: TlsListener | None = None
         self._log = AccessLog(self.options.access_log, self.counters) if self.options.access_log is not None else None
         # Unique without asking the kernel each time: chance per process, then a count.
         self._id_prefix = os.urandom(8).hex().encode()
@@ -116,10 +119,22 @@ class Engine:
 
     async def serve(self, sock: socket.socket) -> None:
         """Accept connections on ``sock``, a bound stream socket; returns once it does."""
+        await self._listen(sock, lambda: ClientConnection(self))
+
+    async def serve_tls(self, sock: socket.socket, certificates: Certificates) -> None:
+        """As ``serve``, over TLS."""
+        self._tls = TlsListener(self, certificates)
+        await self._listen(sock, self._tls.accept)
+
+    async def _listen(self, sock: socket.socket, accept: Callable[[], asyncio.Protocol]) -> None:
         loop = asyncio.get_running_loop()
         self.sweep.start(loop)
-        self._listening.append(sock)
-        self._servers.append(await loop.create_server(lambda: ClientConnection(self), sock=sock, backlog=4096))
+        self._listening.append((sock, accept))
+        self._servers.append(await loop.create_server(accept, sock=sock, backlog=4096))
+
+    def reload_certificates(self) -> str | None:
+        """Read the files of the TLS listener now; why they could not be used, if so: then the old ones are kept."""
+        return self._tls.certificates.reload() if self._tls is not None else None
 
     async def retire(self, seconds: float) -> None:
         """Accept nothing more, and wait until every client has gone; at most ``seconds``.
@@ -140,6 +155,8 @@ class Engine:
         await self._wait_for_clients(end, close_idle=True)
         for client in list(self._clients):
             client.transport.abort()
+        if self._tls is not None:
+            self._tls.abort()
         self.health.stop()
         await self.connector.close()
         self.sweep.stop()
@@ -154,14 +171,14 @@ class Engine:
     async def _accept_waiting(self) -> None:
         """Those that are connected already and wait to be accepted: closing the socket would reset them."""
         loop = asyncio.get_running_loop()
-        for sock in self._listening:
+        for sock, accept in self._listening:
             with suppress(OSError):  # BlockingIOError: nobody waits any more
                 while True:
                     connected, _ = sock.accept()
-                    await loop.connect_accepted_socket(lambda: ClientConnection(self), connected)
+                    await loop.connect_accepted_socket(accept, connected)
 
     async def _wait_for_clients(self, end: float, *, close_idle: bool = False) -> None:
-        while self._clients and self.clock.read() < end:
+        while (self._clients or (self._tls and self._tls.handshakes)) and self.clock.read() < end:
             if close_idle:
                 for client in list(self._clients):
                     client.stop_when_idle()
@@ -182,9 +199,13 @@ class Engine:
                 "endpoints_ejected": sum(e.ejected_until > now for cluster in clusters for e in cluster.endpoints),
             },
             "counters": self.counters.dump(),
+            "certificates": self._tls.certificates.tell() if self._tls is not None else [],
         }
 
     # For the connections
+
+    def count_clients(self) -> int:
+        return len(self._clients)
 
     def admit(self, client: ClientConnection) -> bool:
         """Count a new connection; False: there are too many, tell it so."""
@@ -235,6 +256,8 @@ class Engine:
 
     def _look_after(self, now: float) -> None:
         """What the sweep does now and then: check endpoints, close connections that idled too long."""
+        if self._tls is not None:
+            self._tls.certificates.look(now)
         self.health.start_due(now)
         for cluster in self.served.clusters.values():
             for endpoint in cluster.endpoints:

@@ -66,6 +66,7 @@ class Counters:
         "retries_refused",
         "stale_connections",
         "timeouts",
+        "tls_handshakes_failed",
         "tunnels",
         "upstream_connections",
     )
@@ -87,6 +88,7 @@ class Counters:
     retries_refused: int
     stale_connections: int
     timeouts: int
+    tls_handshakes_failed: int
     tunnels: int
     upstream_connections: int
 
