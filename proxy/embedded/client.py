@@ -103,7 +103,8 @@ class ClientConnection(asyncio.Protocol):
             return False
         if self._exchange.tunnelling:
             upstream = self._exchange.upstream
-            return upstream is not None and pass_end(self._exchange, upstream.transport)
+            passed = upstream is not None and pass_end(self._exchange, upstream.transport)
+            return passed and self.transport.can_write_eof()
         # After a close_notify nothing can be sent here: TLS connections have no half that stays open.
         self._half_closed = self.transport.can_write_eof()
         return self._half_closed
