@@ -24,6 +24,7 @@ from coalmine.catalog import Catalog, migrate
 from coalmine.catalog.engine import open_engine
 from coalmine.catalog.rows import Row
 from coalmine.errors import CatalogError
+from coalmine.model import Discovery
 from tests.coalmine.catalog.support import upstream
 
 ROOT = Path(coalmine.__file__).parent.parent
@@ -84,6 +85,31 @@ def test_migrating_again_changes_nothing_and_keeps_what_is_there(path: Path) -> 
         assert reader.names("upstream") == ["u"]
     catalog.close()
     assert schema(path) == before
+
+
+def test_who_never_said_whether_to_probe_leaves_it_to_the_setting_and_the_label(path: Path) -> None:
+    bring_up(path)
+    engine = open_engine(path)
+    with engine.begin() as connection:
+        command.downgrade(migrate._config(connection), "0004")
+    engine.dispose()
+    catalog = Catalog(f"sqlite:///{path}")
+    names = {"on": True, "off": False, "open": None}
+    for name, enabled in names.items():
+        given = upstream(name).model_copy(update={"discovery": Discovery(enabled=enabled), "labels": {"team": "ä"}})
+        with catalog.write() as writer:
+            writer.put_upstream(given)
+    execute(
+        path, "INSERT INTO upstream SELECT 'damaged', discovered, search, 'x', document FROM upstream WHERE name='on'"
+    )
+    catalog.migrate()
+    with catalog.read() as reader:
+        found = {name: reader.get_upstream(name) for name in names}
+        with pytest.raises(CatalogError, match="checksum"):
+            reader.get_upstream("damaged")
+    catalog.close()
+    assert {name: one.discovery.enabled for name, one in found.items()} == {"on": None, "off": False, "open": None}
+    assert {one.labels["team"] for one in found.values()} == {"ä"}
 
 
 def test_a_new_database_is_for_its_owner_alone(path: Path) -> None:
