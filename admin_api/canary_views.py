@@ -19,6 +19,7 @@ from admin_api.representations import dump
 from coalmine.catalog import Reader
 from coalmine.differences import Severity, worst
 from coalmine.errors import Problem
+from coalmine.feed.stats import show_series
 from coalmine.model import Canary, Definitions, Destination
 from coalmine.routing.canary_figures import Counts, Period, find_figures, list_versions
 from coalmine.routing.canary_status import CanaryState, describe_canary, name_version
@@ -157,7 +158,9 @@ def find_version(reader: Reader, destination: Destination) -> Version:
 def count(parts: Parts) -> Counts:
     """What the workers counted until now; waits for them half a second at most."""
     workers = parts.feed.stats_by_worker()
-    rows: dict[str, Iterable[Any]] = {one.instance: one.stats.get("requests", ()) for one in workers}
+    rows: dict[str, Iterable[Any]] = {
+        one.instance: [show_series(*item) for item in one.told.series.items()] for one in workers
+    }
     alive = frozenset(one.instance for one in workers if one.alive)
     return Counts(parts.feed.instance, parts.feed.since, rows, alive)
 

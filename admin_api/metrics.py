@@ -1,88 +1,114 @@
 """``/metrics``: what the workers counted and what the catalog holds, for Prometheus.
 
-Rule 1: names and labels are a table here; figures come from ``feed.stats()`` and the catalog at the moment of the
-scrape. Nothing is counted in this process.
+Rule 1: names, labels and meanings are a table, ``coalmine.feed.metric_names``; figures come from ``feed.stats()`` and
+        the catalog at the moment of the scrape.
 Rule 2: labels are names of definitions, never paths or anything else that a client chooses.
 """
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 from starlette.responses import Response
 
+from admin_api.exposition import render_requests
 from admin_api.pages import walk
 from admin_api.parts import HasParts, Parts
+from admin_api.process_figures import find_figures
 from admin_api.representations import unread_state
 from coalmine import __version__
 from coalmine.errors import CatalogError
-from coalmine.feed.stats import LABELS
+from coalmine.feed import metric_names as names
+from coalmine.feed.metric_names import MetricName
+from coalmine.feed.stats import Told
 
 router = APIRouter(tags=["health"])
 
-_HELP = "Requests that the gateway answered"
-_SECONDS = "Seconds from the head of the request to the end of the answer"
 _STATES = ("pending", "discovered", "empty", "not_found", "unreachable", "stale", "disabled")
+_OPENMETRICS_END = b"# EOF\n"
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 def get_metrics(request: Request, parts: HasParts) -> Response:
-    """Figures in Prometheus' or OpenMetrics' format."""
+    """Figures in Prometheus' or OpenMetrics' format, of this moment: the workers are asked now."""
+    told = parts.feed.stats()
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(GatewayCollector(parts))
+    registry.register(GatewayCollector(parts, told))
     encode, content_type = choose_encoder(request.headers.get("accept", ""))
-    return Response(encode(registry), headers={"content-type": content_type})
+    openmetrics = content_type.startswith("application/openmetrics-text")
+    requests = "".join(render_requests(told.series, openmetrics=openmetrics)).encode()
+    rest = encode(registry)
+    if openmetrics:
+        return _answer(rest.removesuffix(_OPENMETRICS_END) + requests + _OPENMETRICS_END, content_type)
+    return _answer(requests + rest, content_type)
+
+
+def _answer(body: bytes, content_type: str) -> Response:
+    return Response(body, headers={"content-type": content_type})
 
 
 class GatewayCollector(Collector):
-    def __init__(self, parts: Parts) -> None:
+    """Everything but the series of requests."""
+
+    def __init__(self, parts: Parts, told: Told) -> None:
         self._parts = parts
+        self._told = told
 
     def collect(self) -> Iterator[Metric]:
-        stats = self._parts.feed.stats()
-        yield from list_request_metrics(stats.get("requests", []))
-        yield from list_plain_metrics(stats)
+        yield from list_told_metrics(self._told)
         yield from self._list_served()
+        yield from self._list_processes()
+        yield _labelled(names.PROBES, self._parts.prober.outcomes())
         yield from self._list_catalog()
 
     def _list_served(self) -> Iterator[Metric]:
-        snapshot, workers = self._parts.feed.current, self._parts.feed.workers()
-        build = GaugeMetricFamily("coalmine_build_info", "The version of Coalmine", labels=["version"])
-        build.add_metric([__version__], 1)
-        yield build
-        info = GaugeMetricFamily("coalmine_snapshot_info", "The snapshot that is served", labels=["version"])
-        info.add_metric([snapshot.version], 1)
-        yield info
-        current = sum(worker.version == snapshot.version for worker in workers)
-        yield _gauge("coalmine_workers", "Workers that are connected", len(workers))
-        yield _gauge("coalmine_workers_current", "Workers that serve the current snapshot", current)
-        problems = GaugeMetricFamily("coalmine_problems", "Definitions not served as written", labels=["severity"])
-        for severity in ("error", "warning"):
-            count = sum(problem.severity == severity for problem in snapshot.problems)
-            problems.add_metric([severity], count)
-        yield problems
+        feed = self._parts.feed
+        snapshot, workers = feed.current, feed.workers()
+        age = max(0.0, (self._parts.now() - feed.current_since).total_seconds())
+        yield _labelled(names.BUILD_INFO, {__version__: 1})
+        yield _labelled(names.SNAPSHOT_INFO, {snapshot.version: 1})
+        yield _plain(names.SNAPSHOT_AGE, age)
+        yield _plain(names.WORKERS, len(workers))
+        yield _plain(names.WORKERS_CURRENT, sum(worker.version == snapshot.version for worker in workers))
+        info, lag = _family(names.WORKER_INFO), _family(names.WORKER_LAG)
+        for worker in workers:
+            number = str(worker.index + 1)
+            info.add_metric([number, str(worker.pid), worker.version or ""], 1)
+            lag.add_metric([number], 0 if worker.version == snapshot.version else age)
+        yield from (info, lag)
+        severities = [problem.severity for problem in snapshot.problems]
+        yield _labelled(names.PROBLEMS, {one: severities.count(one) for one in ("error", "warning")})
+
+    def _list_processes(self) -> Iterator[Metric]:
+        memory, files = _family(names.WORKER_RSS), _family(names.WORKER_FDS)
+        for worker in self._parts.feed.workers():
+            if (found := find_figures(worker.pid)) is not None:
+                memory.add_metric([str(worker.index + 1)], found.resident_bytes)
+                files.add_metric([str(worker.index + 1)], found.open_fds)
+        yield from (memory, files, _plain(names.CONTROL_CPU, time.process_time()))
+        if (own := find_figures(os.getpid())) is not None:
+            yield _plain(names.CONTROL_RSS, own.resident_bytes)
+            yield _plain(names.CONTROL_FDS, own.open_fds)
 
     def _list_catalog(self) -> Iterable[Metric]:
         """Scrapes go on while the database does not: its figures are missing then, and ``up`` says so."""
         try:
             metrics = self._read_catalog()
         except CatalogError:
-            return [_gauge("coalmine_catalog_up", "Whether the catalog can be read", 0)]
-        return [*metrics, _gauge("coalmine_catalog_up", "Whether the catalog can be read", 1)]
+            return [_plain(names.CATALOG_UP, 0)]
+        return [*metrics, _plain(names.CATALOG_UP, 1)]
 
     def _read_catalog(self) -> list[Metric]:
-        objects = GaugeMetricFamily("coalmine_objects", "Definitions in the catalog", labels=["kind"])
-        functions = GaugeMetricFamily("coalmine_functions", "Functions of an upstream", labels=["upstream"])
-        success = GaugeMetricFamily(
-            "coalmine_discovery_last_success_timestamp_seconds", "When a document was last read", labels=["upstream"]
-        )
-        state = GaugeMetricFamily("coalmine_discovery_state", "1 for the state it is in", labels=["upstream", "state"])
+        objects, functions = _family(names.OBJECTS), _family(names.FUNCTIONS)
+        success, state = _family(names.LAST_SUCCESS), _family(names.DISCOVERY_STATE)
         with self._parts.catalog.read() as reader:
             for kind in ("upstream", "virtual_service", "route"):
                 objects.add_metric([kind], len(reader.names(kind)))
@@ -97,36 +123,31 @@ class GatewayCollector(Collector):
         return [objects, functions, success, state]
 
 
-def list_request_metrics(rows: Iterable[Mapping[str, Any]]) -> Iterator[Metric]:
-    requests = CounterMetricFamily("coalmine_requests", _HELP, labels=LABELS)
-    duration = HistogramMetricFamily("coalmine_request_duration_seconds", _SECONDS, labels=LABELS)
-    upstream = CounterMetricFamily("coalmine_upstream_seconds", "Seconds spent waiting for upstreams", labels=LABELS)
-    for row in rows:
-        labels = [str(row.get(label) or "") for label in LABELS]
-        requests.add_metric(labels, row["count"])
-        buckets = [(_bound(bound), count) for bound, count in row.get("seconds_buckets", ())]
-        if buckets:
-            if buckets[-1][0] != "+Inf":
-                buckets.append(("+Inf", row["count"]))
-            duration.add_metric(labels, buckets, row.get("seconds_sum", 0.0))
-        if "upstream_seconds_sum" in row:
-            upstream.add_metric(labels, row["upstream_seconds_sum"])
-    return iter((requests, duration, upstream))
+def list_told_metrics(told: Told) -> Iterator[Metric]:
+    """The workers' own counters and gauges."""
+    for metric in names.TOLD:
+        values = told.counters if metric.kind == "counter" else told.gauges
+        if metric.key in values:
+            value = values[metric.key]
+            yield _labelled(metric, value) if isinstance(value, Mapping) else _plain(metric, value)
 
 
-def list_plain_metrics(stats: Mapping[str, Any]) -> Iterator[Metric]:
-    """The engines' own counters and gauges, under their names."""
-    for name, value in sorted(stats.get("gauges", {}).items()):
-        yield _gauge(f"coalmine_{name}", name.replace("_", " "), value)
-    for name, value in sorted(stats.get("counters", {}).items()):
-        counter = CounterMetricFamily(f"coalmine_{name.removesuffix('_total')}", name.replace("_", " "))
-        counter.add_metric([], value)
-        yield counter
+def _family(metric: MetricName) -> Any:
+    kind = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
+    return kind(metric.name, metric.help, labels=metric.labels)
 
 
-def _bound(bound: Any) -> str:
-    return "+Inf" if bound in ("+Inf", "inf", None) else str(float(bound))
+def _plain(metric: MetricName, value: float) -> Metric:
+    family = _family(metric)
+    family.add_metric([], value)
+    made: Metric = family
+    return made
 
 
-def _gauge(name: str, words: str, value: float) -> GaugeMetricFamily:
-    return GaugeMetricFamily(name, words, value=value)
+def _labelled(metric: MetricName, values: Mapping[str, float]) -> Metric:
+    """``values`` by the metric's only label."""
+    family = _family(metric)
+    for label, value in values.items():
+        family.add_metric([label], value)
+    made: Metric = family
+    return made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Protocol
@@ -26,6 +26,10 @@ class Prober(Protocol):
 
     def wake(self) -> None:
         """Upstreams have changed: look again."""
+        ...
+
+    def outcomes(self) -> Mapping[str, int]:
+        """How many probes there were, by what became of them."""
         ...
 
 

@@ -76,6 +76,7 @@ class DiscoveryWorker:
         self._options = options or ProbeOptions()
         self._now, self._clock, self._jitter = now, clock, jitter
         self._watches: dict[str, _Watch] = {}
+        self.outcomes: defaultdict[str, int] = defaultdict(int)  # how many probes, by what became of them
         self._told: dict[str, str] = {}  # why upstreams are not looked at, as their reports have it
         self._queue: list[tuple[float, int, _Watch]] = []
         self._sequence = itertools.count()
@@ -210,6 +211,7 @@ class DiscoveryWorker:
             await self._probe(watch)
         except Exception:
             log.exception("probing %s failed", watch.upstream.name)
+            self.outcomes["failed"] += 1
             watch.failures += 1
             self._plan(watch, "unreachable")
 
@@ -230,6 +232,7 @@ class DiscoveryWorker:
     async def _finish(self, watch: _Watch, outcome: Outcome, started: datetime, seconds: float) -> ProbeReport:
         if outcome.unchanged and watch.report is not None and watch.report.state in ("discovered", "empty"):
             watch.failures = 0
+            self.outcomes["unchanged"] += 1
             self._plan(watch, watch.report.state)
             return watch.report.model_copy(
                 update={"started_at": started, "seconds": round(seconds, 3), "attempts": tuple(outcome.attempts)}
@@ -237,6 +240,7 @@ class DiscoveryWorker:
         if not self._is_current(watch):  # changed or deleted meanwhile: what was found belongs to the past
             return watch.report or ProbeReport(upstream=watch.upstream.name, state="pending")
         saved = await self._in_thread(save, self._catalog, watch.upstream.name, outcome, watch.report, started, seconds)
+        self.outcomes[saved.report.state] += 1
         succeeded = saved.report.state in ("discovered", "empty")
         watch.failures = 0 if succeeded else watch.failures + 1
         watch.report = saved.report

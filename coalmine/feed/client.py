@@ -22,6 +22,7 @@ from typing import Any
 from coalmine.feed.change import MisfitError, read_change
 from coalmine.feed.frames import Frame, FrameError, Frames, Kind, write_frame
 from coalmine.feed.slices import collector_paused, run_in_slices
+from coalmine.feed.stats import RouteKey
 from coalmine.routing.snapshot import Snapshot
 
 _READ_BYTES = 262_144
@@ -33,17 +34,19 @@ _log = logging.getLogger(__name__)
 _MANY_ROUTES = 1_000
 
 Apply = Callable[[Snapshot], Awaitable[None] | None]
-AskStats = Callable[[], Awaitable[dict[str, Any]] | dict[str, Any]]
+# Called with ``whole`` (all series, not only those that have changed) and the routes to be counted together from now
+# on; gives JSON for ``Told.take``.
+TellStats = Callable[[bool, frozenset[RouteKey]], Awaitable[str] | str]
 
 
 class FeedClient:
-    """Calls ``apply`` with every new snapshot and ``stats`` whenever the control process asks.
+    """Calls ``apply`` with every new snapshot and ``stats`` when the control process asks, whole at first and at last.
 
     ``version`` is that of the snapshot that is applied already (from the snapshot file), None without one.
     """
 
     def __init__(
-        self, path: Path, *, apply: Apply, stats: AskStats, index: int = 0, version: str | None = None
+        self, path: Path, *, apply: Apply, stats: TellStats, index: int = 0, version: str | None = None
     ) -> None:
         self.version = version
         self.connected = False
@@ -52,6 +55,7 @@ class FeedClient:
         self._stats = stats
         self._index = index
         self._last: Snapshot | None = None  # applied last
+        self._told = False  # something, over this connection
         self._instance = f"{os.getpid()}-{os.urandom(8).hex()}"
 
     def start_from(self, snapshot: Snapshot) -> None:
@@ -77,7 +81,7 @@ class FeedClient:
         reader, writer = await asyncio.open_unix_connection(self._path)
         try:
             writer.write(write_frame(Kind.HELLO, self._hello()))
-            self.connected = True
+            self.connected, self._told = True, False
             frames, heard = Frames(), False
             while data := await reader.read(_READ_BYTES):
                 heard = True
@@ -85,7 +89,8 @@ class FeedClient:
                     writer.write(await self._answer(frame))
             return heard
         except asyncio.CancelledError:
-            writer.write(await self._tell())  # the last word of a worker that stops: nothing it counted is lost
+            # The last word of a worker that stops: nothing it counted is lost, not even what it was just telling.
+            writer.write(await self._tell(whole=True))
             raise
         finally:
             writer.close()
@@ -98,12 +103,14 @@ class FeedClient:
             with collector_paused():
                 return await self._take(frame.body)
         if frame.kind is Kind.ASK_STATS:
-            return await self._tell()
+            return await self._tell(whole=not self._told, fold=frozenset(map(_read_key, frame.read().get("fold", ()))))
         raise FrameError(f"the control process sends no {frame.kind.name}")
 
-    async def _tell(self) -> bytes:
-        stats = self._stats()
-        return write_frame(Kind.STATS, {"stats": await stats if inspect.isawaitable(stats) else stats})
+    async def _tell(self, *, whole: bool, fold: frozenset[RouteKey] = frozenset()) -> bytes:
+        said = self._stats(whole, fold)
+        stats = await said if inspect.isawaitable(said) else said
+        self._told = True
+        return write_frame(Kind.STATS, f'{{"stats":{stats}}}'.encode())
 
     async def _take(self, body: bytes) -> bytes:
         # Let go before the new one is applied: whoever serves it frees the old one gently.
@@ -127,6 +134,11 @@ class FeedClient:
             _log.exception("a snapshot cannot be applied")
             return write_frame(Kind.NACK, {"reason": f"{type(error).__name__}: {error}"})
         return write_frame(Kind.ACK, {"version": snapshot.version})
+
+
+def _read_key(key: list[str]) -> RouteKey:
+    virtual_service, route = key
+    return virtual_service, route
 
 
 def _count_new(last: Snapshot | None, snapshot: Snapshot) -> int:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from coalmine.feed.change import write_change
 from coalmine.feed.server import Publication
 from coalmine.feed.snapshot_file import write_snapshot_file
-from coalmine.feed.stats import Stats, merge_stats
+from coalmine.feed.stats import Told, merge_told
 from coalmine.model import Definitions
 from coalmine.routing.remembered import RememberedBuild
 from coalmine.routing.snapshot import EMPTY, Snapshot
@@ -51,7 +51,7 @@ class SnapshotFeed:
         self.published = False
         self.file_error: str | None = None  # why the last snapshot is not on disk
         self.instance = os.urandom(8).hex()  # tells this control process from the one before a restart
-        self.since = datetime.now(UTC)
+        self.since = self.current_since = datetime.now(UTC)  # of this process; of the snapshot
         self._load = load
         self.build: Build = build or RememberedBuild()  # what the catalog holds, as it would be published
         self._file = snapshot_file
@@ -101,7 +101,7 @@ class SnapshotFeed:
         if sent is not None:
             _wait(sent)
         if not equal:
-            self.current, self.published = snapshot, True
+            self.current, self.published, self.current_since = snapshot, True, datetime.now(UTC)
             self._tell(snapshot)
         return snapshot
 
@@ -109,7 +109,7 @@ class SnapshotFeed:
         if self._server is None:
             return None
         change = write_change(self.current, snapshot)
-        publication = Publication(snapshot.version, whole, self.current.version, change)
+        publication = Publication(snapshot.version, whole, self.current.version, change, snapshot)
         loop = self._server.loop
         if loop is None or loop.is_closed():
             self._server.keep(publication)
@@ -143,9 +143,9 @@ class SnapshotFeed:
     def workers(self) -> list[WorkerState]:
         return [] if self._server is None else self._server.workers()
 
-    def stats(self) -> Stats:
+    def stats(self) -> Told:
         """What the workers counted; see ``coalmine.feed.stats``."""
-        return merge_stats(one.stats for one in self.stats_by_worker())
+        return merge_told(one.told for one in self.stats_by_worker())
 
     def stats_by_worker(self) -> list[WorkerStats]:
         """The same, worker by worker. ``instance`` and ``since`` tell who added it up."""

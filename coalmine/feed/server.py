@@ -6,25 +6,28 @@ Rule 1: at most one snapshot is under way to a worker; when it has answered, it 
 Rule 2: a worker gets what has changed if that is about the snapshot that it serves, all of it otherwise or when it
         asks for that.
 Rule 3: a worker that let the time pass once is not waited for again until it acknowledges something.
+Rule 4: what workers counted outlives them, and where there is a file for it, this process, too.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from coalmine.feed.departed import Departed
 from coalmine.feed.frames import Frame, FrameError, Frames, Kind, write_frame
-from coalmine.feed.stats import Stats, merge_stats, without_gauges
+from coalmine.feed.stale import StaleRoutes
+from coalmine.feed.stats import RouteKey, Told, fold, merge_told
+from coalmine.routing.snapshot import Snapshot
 
 ACK_SECONDS = 2.0  # a write waits no longer for a worker; applying 10,000 routes takes a fraction of it
 STATS_SECONDS = 0.5  # a scrape waits no longer
 _POLL_SECONDS = 2.0
 _READ_BYTES = 65_536
-_GONE = 64  # dead workers that may still come back over a new connection; older ones are added up
 _log = logging.getLogger(__name__)
 
 
@@ -45,7 +48,7 @@ class WorkerStats:
 
     instance: str
     alive: bool
-    stats: Stats
+    told: Told
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ class Publication:
     whole: bytes
     base: str | None = None
     change: bytes = b""
+    snapshot: Snapshot | None = None
 
 
 class _Worker:
@@ -72,7 +76,7 @@ class _Worker:
         self.fits = True  # as long as it has not said otherwise
         self.problem: str | None = None
         self.hung = False
-        self.stats: Stats = {}
+        self.told = Told()
         self.asked = False  # for stats, and not answered
         self.changed = asyncio.Event()  # a new one after every answer
 
@@ -101,14 +105,17 @@ class _Worker:
         else:
             self.refuse(reason)  # that was the whole one
 
-    def ask(self) -> None:
+    def ask(self, fold: Collection[RouteKey] = ()) -> None:
         # A worker that reads nothing gets no pile of questions.
         if not self.asked:
             self.asked = True
-            self.writer.write(write_frame(Kind.ASK_STATS, {}))
+            self.writer.write(write_frame(Kind.ASK_STATS, {"fold": [list(key) for key in fold]} if fold else {}))
 
-    def tell(self, stats: Stats) -> None:
-        self.stats, self.asked = stats, False
+    def tell(self, stats: dict[str, Any]) -> None:
+        told = Told()
+        told.series = self.told.series
+        told.take(stats)
+        self.told, self.asked = told, False
         self.wake()
 
     def wake(self) -> None:
@@ -122,7 +129,14 @@ class _Worker:
 class FeedServer:
     """Listens on the unix socket ``path``. ``start`` belongs to the loop that the rest is called on."""
 
-    def __init__(self, path: Path, *, ack_seconds: float = ACK_SECONDS, stats_seconds: float = STATS_SECONDS) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        ack_seconds: float = ACK_SECONDS,
+        stats_seconds: float = STATS_SECONDS,
+        departed_file: Path | None = None,
+    ) -> None:
         self.path = Path(path)
         self.loop: asyncio.AbstractEventLoop | None = None
         self._ack_seconds = ack_seconds
@@ -131,12 +145,13 @@ class FeedServer:
         self._publication: Publication | None = None
         self._workers: dict[str, _Worker] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._gone: dict[str, Stats] = {}
-        self._retired: Stats = {}
+        self._departed = Departed(departed_file)
+        self._stale = StaleRoutes()
         self._poll: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         self.loop = asyncio.get_running_loop()
+        self._departed.load()
         self._server = await asyncio.start_unix_server(self._serve, self.path)
         self.path.chmod(0o600)
         self._poll = asyncio.create_task(self._ask_regularly())
@@ -148,6 +163,7 @@ class FeedServer:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._departed.save()
         self.loop = None
 
     def workers(self) -> list[WorkerState]:
@@ -179,17 +195,17 @@ class FeedServer:
             if self._publication is not None:
                 worker.offer(self._publication)
 
-    async def stats(self) -> Stats:
+    async def stats(self) -> Told:
         """What all workers counted, those that died included; of one that is late, what it said last."""
-        return merge_stats(one.stats for one in await self.stats_by_worker())
+        return merge_told(one.told for one in await self.stats_by_worker())
 
     async def stats_by_worker(self) -> list[WorkerStats]:
         """The same, one by one; workers that died long ago are one without a name."""
         await _all_within(
             self._stats_seconds, [self._ask(worker) for worker in self._workers.values() if not worker.hung]
         )
-        gone = [WorkerStats(name, False, stats) for name, stats in {"": self._retired, **self._gone}.items()]
-        return gone + [WorkerStats(name, True, worker.stats) for name, worker in self._workers.items()]
+        gone = [WorkerStats(name, False, told) for name, told in self._departed.by_instance().items()]
+        return gone + [WorkerStats(name, True, worker.told) for name, worker in self._workers.items()]
 
     async def _ask(self, worker: _Worker) -> None:
         await _heard(worker)  # an answer that is under way may be older than this question
@@ -200,8 +216,24 @@ class FeedServer:
         """So that of a worker that is killed little is lost."""
         while True:
             await asyncio.sleep(_POLL_SECONDS)
+            stale = self._find_stale()
             for worker in self._workers.values():
-                worker.ask()
+                worker.ask(stale)
+            self._departed.save()
+
+    def _find_stale(self) -> frozenset[RouteKey]:
+        """Routes to be counted together from now on; here that is done already."""
+        workers = list(self._workers.values())
+        snapshot = self._publication.snapshot if self._publication is not None else None
+        if snapshot is None or any(worker.asked for worker in workers):
+            return frozenset()  # an answer that is under way would bring them back
+        told = [worker.told.series for worker in workers] + self._departed.list_series()
+        stale = self._stale.find(snapshot, told)
+        if stale:
+            for worker in workers:
+                worker.told.series = fold(worker.told.series, stale)
+            self._departed.fold(stale)
+        return stale
 
     # One connection ----------------------------------------------------------------------------------
 
@@ -239,9 +271,9 @@ class FeedServer:
             raise FrameError(f"{frame.kind.name} came before HELLO")
         worker = _Worker(writer, frame.read())
         # The same worker over a new connection goes on counting where it was.
-        worker.stats = self._gone.pop(worker.instance, {})
+        worker.told = self._departed.take_back(worker.instance)
         if (former := self._workers.get(worker.instance)) is not None:
-            worker.stats = former.stats
+            worker.told = former.told
             former.writer.close()
         self._workers[worker.instance] = worker
         self._offer(worker)
@@ -268,10 +300,7 @@ class FeedServer:
         if self._workers.get(worker.instance) is not worker:
             return
         del self._workers[worker.instance]
-        self._gone[worker.instance] = without_gauges(worker.stats)
-        if len(self._gone) > _GONE:
-            oldest = next(iter(self._gone))
-            self._retired = merge_stats([self._retired, self._gone.pop(oldest)])
+        self._departed.keep(worker.instance, worker.told.without_gauges())
 
 
 async def _heard(worker: _Worker) -> None:

@@ -20,7 +20,7 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,6 +67,9 @@ class LoopProber:
     def wake(self) -> None:
         self._worker.wake()
 
+    def outcomes(self) -> Mapping[str, int]:
+        return dict(self._worker.outcomes)
+
 
 class AdminServer(uvicorn.Server):
     """uvicorn without its signal handling: signals belong to the supervisor and the leash."""
@@ -89,7 +92,7 @@ class Control:
     def __init__(self, orders: Orders) -> None:
         self.orders = orders
         self.leash = Leash()
-        self.feed_server = FeedServer(orders.feed_socket)
+        self.feed_server = FeedServer(orders.feed_socket, departed_file=Path(orders.scratch) / "departed.json")
         self.admin: AdminServer | None = None
 
     async def run(self) -> None:

@@ -12,13 +12,14 @@ import logging
 import os
 import socket
 import sys
+import time
 from pathlib import Path
-from typing import Any
 
 import uvloop
 
 from coalmine.feed import FeedClient, read_snapshot_file
 from coalmine.feed.slices import collector_paused
+from coalmine.feed.stats import RouteKey
 from coalmine.routing.snapshot import Snapshot
 from coalmine.serve.certificates import find_server_files
 from coalmine.serve.child import Leash, announce_ready
@@ -96,8 +97,9 @@ class Worker:
         await self.engine.apply_gently(snapshot)
         self._fed.set()
 
-    async def stats(self) -> dict[str, Any]:
-        return self.engine.stats()
+    async def stats(self, whole: bool, fold: frozenset[RouteKey]) -> str:
+        worked = {"worker_cpu_seconds": {str(self.orders.index + 1): time.process_time()}}
+        return await self.engine.tell(worked, whole=whole, fold=fold)
 
 
 def main() -> int:

@@ -19,7 +19,7 @@ from proxy.embedded.body import BodyReader, FramingError, LengthReader, trailer_
 from proxy.embedded.exchange import Exchange
 from proxy.embedded.fields import RequestFields, bad_request, refuse
 from proxy.embedded.options import LINGER_SECONDS, MAX_AHEAD_BYTES, MAX_DISCARD_BYTES
-from proxy.embedded.replies import format_reply, make_reply
+from proxy.embedded.replies import make_reply
 from proxy.embedded.request import parse_request, refuse_early, refuse_large
 from proxy.embedded.tunnel import pass_end
 
@@ -125,6 +125,11 @@ class ClientConnection(asyncio.Protocol):
         if self._exchange is not None:
             self._exchange.client_drained()
         self._advance()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is in flight."""
+        return self._exchange is not None
 
     # Holding and letting go
 
@@ -268,9 +273,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _refuse(self, reply: Reply) -> None:
         """Answer what is not a request; nothing after it can be trusted, so the connection ends."""
-        engine = self._engine
-        engine.count_refusal(reply)
-        self.write(format_reply(reply, close=True, date=engine.sweep.date))
+        self.write(self._engine.refuse(reply))
         self.linger(unread=True)
 
     def exchange_done(self, exchange: Exchange, keep: bool) -> None:

@@ -7,8 +7,10 @@ Rule 1: link-local addresses (cloud metadata) are refused after resolving; the c
 from __future__ import annotations
 
 import asyncio
+import errno
 import ipaddress
 import socket
+import ssl
 
 from proxy.embedded.endpoints import Endpoint
 from proxy.embedded.options import EngineOptions
@@ -36,6 +38,7 @@ class Connector:
         """Call ``owner.connected`` or ``owner.upstream_failed``: now (None), or later, unless the task is cancelled."""
         connection = None if fresh else take_idle(endpoint)
         if connection is not None:
+            self._counters.upstream_connections_reused += 1
             owner.connected(connection)
             return None
         task = asyncio.get_running_loop().create_task(self._open(endpoint, owner))
@@ -58,11 +61,13 @@ class Connector:
                 connection = await self._open_first(endpoint)
         except TimeoutError:
             seconds = self.options.connect_timeout_seconds
+            self._counters.connect_failures["timeout"] += 1
             owner.upstream_failed("connect-failure", f"{endpoint.origin}: no connection within {seconds:g} seconds")
         except (OSError, ValueError) as error:  # ssl.SSLError is an OSError; a name that is no IDNA a ValueError
+            self._counters.connect_failures[find_reason(error)] += 1
             owner.upstream_failed("connect-failure", f"{endpoint.origin}: {_describe(error)}")
         else:
-            self._counters.upstream_connections += 1
+            self._counters.upstream_connections_opened += 1
             self.clock.read()
             owner.connected(connection)
 
@@ -95,6 +100,28 @@ class Connector:
             found = await asyncio.get_running_loop().getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
             return [str(entry[4][0]) for entry in found]
         return [endpoint.host]
+
+
+# The first that fits; what nothing fits is ``other``.
+_REASONS: tuple[tuple[type[Exception], str], ...] = (
+    (AddressRefusedError, "address_refused"),
+    (ssl.SSLError, "tls"),
+    (socket.gaierror, "name"),
+    (UnicodeError, "name"),
+    (ConnectionRefusedError, "refused"),
+    (ConnectionResetError, "reset"),
+    (TimeoutError, "timeout"),
+)
+_REASONS_BY_NUMBER = {
+    **dict.fromkeys((errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN), "unreachable"),
+    **dict.fromkeys((errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM), "resources"),
+}
+
+
+def find_reason(error: Exception) -> str:
+    """The ``reason`` under which a failure to connect is counted: one of few."""
+    known = (reason for kind, reason in _REASONS if isinstance(error, kind))
+    return next(known, None) or _REASONS_BY_NUMBER.get(getattr(error, "errno", None) or 0, "other")
 
 
 def _is_link_local(address: str) -> bool:

@@ -11,12 +11,13 @@ import os
 import random
 import socket
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from coalmine.feed.slices import forget, run_in_slices
+from coalmine.feed.stats import RouteKey
 from coalmine.routing.decision import Reply
 from coalmine.routing.limit import RateLimits
 from coalmine.routing.snapshot import EMPTY, Snapshot
@@ -33,6 +34,7 @@ from proxy.embedded.health import HealthChecks
 from proxy.embedded.lane import Lanes, labels_of
 from proxy.embedded.listener import TlsListener
 from proxy.embedded.options import EngineOptions
+from proxy.embedded.replies import answer_request, format_reply
 from proxy.embedded.request import Request
 from proxy.embedded.stats import Labels, Stats
 from proxy.embedded.timeouts import Clock, Sweep
@@ -108,7 +110,6 @@ class Engine:
             kept.add((route.served.definition.virtual_service, route.name))
             yield
         self.limits.keep({name for _, name in kept})
-        self.stats_store.fold(kept)
         yield from forget(before)
 
     def _make_served(self, table: RouteTable, clusters: dict[str, Cluster]) -> Served:
@@ -186,20 +187,38 @@ class Engine:
 
     def stats(self) -> dict[str, Any]:
         """Plain data; every number under ``requests`` and ``counters`` adds up across workers."""
-        clusters = self.served.clusters.values()
-        now = self.clock.read()
         return {
             "version": self.served.version,
             "requests": self.stats_store.dump(),
-            "gauges": {
-                "client_connections": len(self._clients),
-                "upstream_connections": len(self.connector.live),
-                "upstream_connections_idle": sum(len(e.idle) for cluster in clusters for e in cluster.endpoints),
-                "endpoints_unhealthy": sum(e.down for cluster in clusters for e in cluster.endpoints),
-                "endpoints_ejected": sum(e.ejected_until > now for cluster in clusters for e in cluster.endpoints),
-            },
+            "gauges": self._gauges(),
             "counters": self.counters.dump(),
             "certificates": self._tls.certificates.tell() if self._tls is not None else [],
+        }
+
+    async def tell(self, counters: Mapping[str, Any], *, whole: bool, fold: Collection[RouteKey] = ()) -> str:
+        """JSON of what has changed since the last call, or of the ``whole``, for ``coalmine.feed.stats.Told``.
+
+        ``counters`` are somebody else's. Routes of ``fold`` are counted together from now on.
+        """
+        if fold:
+            self.stats_store.fold(fold)
+        gauges = {**self._gauges(), "certificate_expiry_timestamp_seconds": self._tell_certificates()}
+        return await run_in_slices(self.stats_store.tell_by_steps(counters, gauges, whole=whole))
+
+    def _tell_certificates(self) -> dict[str, int]:
+        """Until when each is valid, by its file, in seconds since the epoch."""
+        return {} if self._tls is None else {one["file"]: one["not_after"] for one in self._tls.certificates.tell()}
+
+    def _gauges(self) -> dict[str, int]:
+        endpoints = [endpoint for cluster in self.served.clusters.values() for endpoint in cluster.endpoints]
+        now = self.clock.read()
+        return {
+            "client_connections": len(self._clients),
+            "requests_in_flight": sum(client.busy for client in self._clients),
+            "upstream_connections": len(self.connector.live),
+            "upstream_connections_idle": sum(len(endpoint.idle) for endpoint in endpoints),
+            "endpoints_unhealthy": sum(endpoint.down for endpoint in endpoints),
+            "endpoints_ejected": sum(endpoint.ejected_until > now for endpoint in endpoints),
         }
 
     # For the connections
@@ -237,10 +256,24 @@ class Engine:
         self._id_count += 1
         return b"%b%012x" % (self._id_prefix, self._id_count)
 
-    def count_refusal(self, reply: Reply) -> None:
-        """A message that is not a request has no route, so it is counted by its status alone."""
+    def refuse(self, reply: Reply) -> bytes:
+        """The answer to a message that is not a request: it has no route, so it is counted by its status alone."""
         self.counters.bad_requests += 1
-        self.stats_store.find(("", "", "", "", reply.status)).add(0.0)
+        self.count_reply(reply)
+        answer = format_reply(reply, close=True, date=self.sweep.date)
+        self.stats_store.find(("", "", "", "", reply.status)).add(0.0, sent=count_content(answer))
+        return answer
+
+    def answer(self, exchange: Exchange, reply: Reply, *, close: bool) -> bytes:
+        """The gateway's own answer."""
+        self.count_reply(reply)
+        answer = answer_request(exchange.request, reply, close=close, date=self.sweep.date)
+        exchange.sent = count_content(answer)
+        return answer
+
+    def count_reply(self, reply: Reply) -> None:
+        if reply.code is not None:
+            self.counters.problem_replies[reply.code] += 1
 
     def record(self, exchange: Exchange) -> None:
         """Count a finished exchange; the clock was read when its last event came."""
@@ -250,7 +283,7 @@ class Engine:
             series = exchange.lane.series(forward, exchange.status)
         else:
             series = self.stats_store.find(_labels(exchange))
-        series.add(seconds, exchange.upstream_seconds)
+        series.add(seconds, exchange.upstream_seconds, exchange.received, exchange.sent)
         if self._log is not None:
             self._log.add(_log_entry(exchange, seconds))
 
@@ -262,6 +295,10 @@ class Engine:
         for cluster in self.served.clusters.values():
             for endpoint in cluster.endpoints:
                 close_expired(endpoint, now)
+
+
+def count_content(answer: bytes) -> int:
+    return len(answer) - answer.index(b"\r\n\r\n") - 4
 
 
 def list_routes(table: RouteTable) -> list[CompiledRoute]:

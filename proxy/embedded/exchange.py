@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from coalmine.model import RetryCondition
 from coalmine.routing.decide import decide
-from coalmine.routing.decision import Decision, Forward, ReadBody, Reply
+from coalmine.routing.decision import Decision, Forward, Reply
 from proxy.embedded import retry
 from proxy.embedded.body import Encode, encode_chunked
 from proxy.embedded.endpoints import COST_OF_CONNECTION, COST_OF_STATUS, Endpoint
@@ -28,7 +28,7 @@ from proxy.embedded.forwarding import (
 from proxy.embedded.lane import Lane
 from proxy.embedded.mirror import start_mirror
 from proxy.embedded.options import CLIENT_LEFT, CONTINUE_SECONDS
-from proxy.embedded.replies import CONTINUE, answer_request, make_reply
+from proxy.embedded.replies import CONTINUE, make_reply
 from proxy.embedded.request import Request
 from proxy.embedded.response import Response
 from proxy.embedded.sending import BodySink, Collect, PassOn
@@ -55,6 +55,7 @@ class Exchange:
     status = 0
     sent_at = 0.0
     upstream_seconds: float | None = None
+    received = sent = 0  # bytes of content, of the request and of the answer
     request_done = True
     over = False
     tunnelling = False
@@ -93,7 +94,8 @@ class Exchange:
         elif isinstance(decision, Reply):
             self._after(decision.delay_seconds, lambda: self._answer(decision))
         else:
-            self._start_reading(decision)
+            self.sink = collect = Collect(self, decision)
+            collect.begin()
 
     def _after(self, seconds: float, then: Callable[[], None]) -> None:
         if seconds <= 0:
@@ -101,11 +103,6 @@ class Exchange:
             return
         self.client.deadline = math.inf  # the timer is the deadline
         self._timer = asyncio.get_running_loop().call_later(seconds, then)
-
-    def _start_reading(self, decision: ReadBody) -> None:
-        self.client.deadline = self.started + self.engine.options.upstream_timeout_seconds
-        self.sink = collect = Collect(self, decision)
-        collect.begin()
 
     # The request's way
 
@@ -122,8 +119,7 @@ class Exchange:
         self._after(forward.delay_seconds, self._connect)
 
     def _connect(self) -> None:
-        cluster = self.lane.cluster
-        if cluster is None:
+        if (cluster := self.lane.cluster) is None:
             self.refuse(make_reply("upstream_missing"))
             return
         now = self.engine.clock.last
@@ -168,6 +164,7 @@ class Exchange:
         """A piece of the request's body; ``done``: the last one."""
         self.request_done = done
         self._withheld = False
+        self.received += len(body)
         if self.sink is None:
             return
         self.sink.receive(body, done, trailer)
@@ -218,10 +215,12 @@ class Exchange:
         chunk, date = self._encode is encode_chunked, self.engine.sweep.date
         head = write_response_head(response, forward, lane, self.request, chunk=chunk, close=self._close, date=date)
         self.client.write(head + self._encode(body, done, trailer))
+        self.sent += len(body)
         if not done:
             self._arm(now)
 
     def response_continued(self, body: bytes, done: bool, trailer: bytes) -> None:
+        self.sent += len(body)
         self.client.write(self._encode(body, done, trailer))
         self._arm(self.engine.clock.read())
 
@@ -252,9 +251,11 @@ class Exchange:
             self.upstream_failed("protocol", "the upstream switched to a protocol that nobody asked for")
 
     def tunnel_received(self, data: bytes) -> None:
+        self.sent += len(data)
         self.client.write(data)
 
     def client_tunnelled(self, data: bytes) -> None:
+        self.received += len(data)
         if self.upstream is not None:
             self.upstream.write(data)
 
@@ -296,8 +297,7 @@ class Exchange:
         return connection
 
     def _abandon(self) -> None:
-        connection = self._let_go()
-        if connection is not None:
+        if (connection := self._let_go()) is not None:
             connection.abort()
 
     def _retry(self, met: frozenset[RetryCondition]) -> bool:
@@ -381,7 +381,7 @@ class Exchange:
         self.reply = reply
         self.status = reply.status
         self._close = last or not request.persistent or self.engine.draining or not self.client.can_discard()
-        self.client.write(answer_request(request, reply, close=self._close, date=self.engine.sweep.date))
+        self.client.write(self.engine.answer(self, reply, close=self._close))
         self._finish()
 
     def _finish(self) -> None:

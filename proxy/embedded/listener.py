@@ -17,7 +17,6 @@ from proxy.embedded.client import ClientConnection
 from proxy.embedded.fields import refuse
 from proxy.embedded.hello import judge_hello
 from proxy.embedded.options import LINGER_SECONDS
-from proxy.embedded.replies import format_reply
 
 if TYPE_CHECKING:
     from proxy.embedded.engine import Engine
@@ -52,9 +51,7 @@ class TlsListener:
 
     def refuse_plain(self) -> bytes:
         """What is said to somebody who does not speak TLS here."""
-        reply = refuse("bad_request", "this port speaks TLS: ask it by https://")
-        self.engine.count_refusal(reply)
-        return format_reply(reply, close=True, date=self.engine.sweep.date)
+        return self.engine.refuse(refuse("bad_request", "this port speaks TLS: ask it by https://"))
 
     def abort(self) -> None:
         """End all handshakes under way."""

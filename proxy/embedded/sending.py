@@ -96,7 +96,8 @@ class Collect:
         return True  # nothing of it has been sent
 
     def begin(self) -> None:
-        request = self._exchange.request
+        exchange, request = self._exchange, self._exchange.request
+        exchange.client.deadline = exchange.started + exchange.engine.options.upstream_timeout_seconds
         if (request.fields.length or 0) > self._decision.limit:
             self._refuse()
         elif not request.has_body:

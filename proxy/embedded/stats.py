@@ -1,52 +1,24 @@
-"""What a worker counts: plain integers on objects, exported when somebody asks.
+"""What a worker counts: plain integers on objects, told when the control process asks.
 
-Rule 1: labels come from definitions, never from requests, so their number is bounded by the configuration.
+Rule 1: labels come from definitions, never from requests, so their number is bounded by the configuration; the codes
+        of one upstream's answers are bounded by MAX_CODES.
 This file performs no I/O and reads no clock.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
+import json
+from collections import defaultdict
+from collections.abc import Collection, Generator, Mapping
 from typing import Any
 
-# Seconds. From a local hop to a slow report, as Prometheus' client libraries have them, without the finest.
-BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-# Series kept although their routes may be gone; beyond, a snapshot swap folds the stale ones together.
-MAX_STALE_SERIES = 5_000
+from coalmine.feed.stats import BUCKETS, Labels, RouteKey, Series, fold, pack_series, show_series
 
-Labels = tuple[str, str, str, str, int]  # virtual service, route, function, upstream, status
+__all__ = ["BUCKETS", "MAX_CODES", "Counters", "Labels", "Series", "Stats"]
 
-
-class Series:
-    """All requests with the same labels. ``buckets[i]`` counts those within ``BUCKETS[i]``; the last those above."""
-
-    __slots__ = ("buckets", "count", "seconds", "upstream_buckets", "upstream_count", "upstream_seconds")
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.seconds = 0.0
-        self.buckets = [0] * (len(BUCKETS) + 1)
-        self.upstream_count = 0
-        self.upstream_seconds = 0.0
-        self.upstream_buckets = [0] * (len(BUCKETS) + 1)
-
-    def add(self, seconds: float, upstream: float | None = None) -> None:
-        """``upstream``: seconds until the upstream's response head was there, if one came."""
-        self.count += 1
-        self.seconds += seconds
-        self.buckets[bisect_left(BUCKETS, seconds)] += 1
-        if upstream is not None:
-            self.upstream_count += 1
-            self.upstream_seconds += upstream
-            self.upstream_buckets[bisect_left(BUCKETS, upstream)] += 1
-
-    def merge(self, other: Series) -> None:
-        self.count += other.count
-        self.seconds += other.seconds
-        self.buckets = [a + b for a, b in zip(self.buckets, other.buckets, strict=True)]
-        self.upstream_count += other.upstream_count
-        self.upstream_seconds += other.upstream_seconds
-        self.upstream_buckets = [a + b for a, b in zip(self.upstream_buckets, other.upstream_buckets, strict=True)]
+# Status codes told apart for one route, function and upstream. Some seventy are registered; an upstream that makes up
+# its own has the further ones counted as the x00 of their class (RFC 9110 section 15).
+MAX_CODES = 64
 
 
 class Counters:
@@ -54,7 +26,9 @@ class Counters:
 
     __slots__ = (
         "access_log_dropped",
+        "access_log_lines",
         "bad_requests",
+        "connect_failures",
         "connections",
         "connections_refused",
         "ejections",
@@ -62,20 +36,25 @@ class Counters:
         "health_checks_failed",
         "mirrors",
         "mirrors_dropped",
+        "problem_replies",
         "retries",
         "retries_refused",
         "stale_connections",
         "timeouts",
         "tls_handshakes_failed",
         "tunnels",
-        "upstream_connections",
+        "upstream_connections_opened",
+        "upstream_connections_reused",
     )
 
     def __init__(self) -> None:
         for name in self.__slots__:
             setattr(self, name, 0)
+        self.connect_failures: dict[str, int] = defaultdict(int)  # by reason, see ``connector``
+        self.problem_replies: dict[str, int] = defaultdict(int)  # by the problem's code
 
     access_log_dropped: int
+    access_log_lines: int
     bad_requests: int
     connections: int
     connections_refused: int
@@ -90,10 +69,12 @@ class Counters:
     timeouts: int
     tls_handshakes_failed: int
     tunnels: int
-    upstream_connections: int
+    upstream_connections_opened: int
+    upstream_connections_reused: int
 
-    def dump(self) -> dict[str, int]:
-        return {name: getattr(self, name) for name in self.__slots__}
+    def dump(self) -> dict[str, Any]:
+        values = {name: getattr(self, name) for name in self.__slots__}
+        return {name: dict(value) if isinstance(value, dict) else value for name, value in values.items()}
 
 
 class Stats:
@@ -102,44 +83,39 @@ class Stats:
     def __init__(self) -> None:
         self.series: dict[Labels, Series] = {}
         self.counters = Counters()
+        self._codes: dict[tuple[str, ...], int] = defaultdict(int)
 
     def find(self, labels: Labels) -> Series:
         series = self.series.get(labels)
-        if series is None:
-            series = self.series[labels] = Series()
+        return self._make(labels) if series is None else series
+
+    def _make(self, labels: Labels) -> Series:
+        code = labels[4]
+        if self._codes[labels[:4]] >= MAX_CODES and code % 100:
+            return self.find((*labels[:4], code - code % 100))
+        self._codes[labels[:4]] += 1
+        series = self.series[labels] = Series()
         return series
 
-    def fold(self, routes: set[tuple[str, str]]) -> None:
-        """Bound memory under endless churn: routes that are no more are counted together, with empty names."""
-        if len(self.series) <= MAX_STALE_SERIES:
-            return
-        for labels in [labels for labels in self.series if labels[1] and labels[:2] not in routes]:
-            self.find((labels[0], "", "", "", labels[4])).merge(self.series.pop(labels))
+    def fold(self, stale: Collection[RouteKey]) -> None:
+        """Bound memory under endless churn: series of routes that are no more are counted together."""
+        self.series = fold(self.series, stale)
+        self._codes = defaultdict(int)
+        for labels in self.series:
+            self._codes[labels[:4]] += 1
 
     def dump(self) -> list[dict[str, Any]]:
-        return [_dump_series(labels, series) for labels, series in self.series.items()]
+        return [show_series(*item) for item in self.series.items()]
 
-
-def _dump_series(labels: Labels, series: Series) -> dict[str, Any]:
-    return {
-        "virtual_service": labels[0],
-        "route": labels[1],
-        "function": labels[2],
-        "upstream": labels[3],
-        "code": labels[4],
-        "count": series.count,
-        "seconds_sum": series.seconds,
-        "seconds_buckets": _cumulate(series.buckets),
-        "upstream_count": series.upstream_count,
-        "upstream_seconds_sum": series.upstream_seconds,
-        "upstream_seconds_buckets": _cumulate(series.upstream_buckets),
-    }
-
-
-def _cumulate(buckets: list[int]) -> list[list[float]]:
-    """``[[le, count at most le], ...]``; what is above the last bound shows in ``count``."""
-    total, rows = 0, []
-    for bound, count in zip(BUCKETS, buckets, strict=False):
-        total += count
-        rows.append([bound, total])
-    return rows
+    def tell_by_steps(
+        self, counters: Mapping[str, Any], gauges: Mapping[str, Any], *, whole: bool
+    ) -> Generator[None, None, str]:
+        """JSON for ``coalmine.feed.stats.Told``, made by steps: requests are served in between."""
+        lines: list[str] = []
+        for labels, series in list(self.series.items()):
+            if whole or series.told != series.count:
+                series.told = series.count
+                lines.append(pack_series(labels, series))
+            yield
+        head = json.dumps({"whole": whole, "counters": {**self.counters.dump(), **counters}, "gauges": gauges})
+        return f'{head[:-1]},"series":[{",".join(lines)}]}}'

@@ -28,7 +28,9 @@ def open_tunnel(exchange: Exchange, response: Response, data: bytes) -> None:
     exchange.engine.counters.tunnels += 1
     exchange.client.deadline = math.inf
     exchange.client.write(write_tunnel_head(response, forward, exchange.lane, protocol) + data)
-    upstream.write(exchange.client.take_ahead())
+    ahead = exchange.client.take_ahead()
+    exchange.sent, exchange.received = len(data), len(ahead)
+    upstream.write(ahead)
     _keep_alive(exchange.client.transport)
     _keep_alive(upstream.transport)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 import uvicorn
 
 from admin_api import create_app
@@ -35,6 +36,9 @@ class FakeProber:
     def probe(self, upstream: str) -> ProbeReport:
         self.probed.append(upstream)
         return ProbeReport(upstream=upstream, state="discovered", functions=4, last_success_at=NOW)
+
+    def outcomes(self) -> dict[str, int]:
+        return {"discovered": len(self.probed)}
 
     def wake(self) -> None:
         self.woken += 1
@@ -156,3 +160,12 @@ def openapi_paths() -> list[str]:
     catalog = Catalog("sqlite:///unused.db")
     app = create_app(catalog=catalog, feed=SnapshotFeed(Definitions), prober=FakeProber(catalog), settings=Settings())
     return list(app.openapi()["paths"])
+
+
+def break_catalog(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    from coalmine.errors import CatalogError
+
+    def fail() -> None:
+        raise CatalogError(f"{api.catalog.path} is damaged")
+
+    monkeypatch.setattr(api.catalog, "read", fail)

@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from admin_api import docs_page
-from admin_api.metrics import list_plain_metrics, list_request_metrics
 from admin_api.served_pages import reach
 from coalmine.feed import WorkerState
-from tests.admin_api.support import V1, Api
+from tests.admin_api.support import V1, Api, break_catalog
 
 DIRECT = {"name": "r", "direct_response": {}}
 
@@ -102,15 +100,6 @@ def test_health_is_open_and_readiness_tells_the_truth(api: Api, monkeypatch: pyt
     }
 
 
-def break_catalog(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    from coalmine.errors import CatalogError
-
-    def fail() -> None:
-        raise CatalogError(f"{api.catalog.path} is damaged")
-
-    monkeypatch.setattr(api.catalog, "read", fail)
-
-
 def test_without_a_catalog_nothing_is_ready_and_no_path_is_told(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     break_catalog(api, monkeypatch)
     answer = api.get("/readyz")
@@ -119,61 +108,6 @@ def test_without_a_catalog_nothing_is_ready_and_no_path_is_told(api: Api, monkey
         "ok": False,
         "detail": f"catalog_unavailable: {api.catalog.path.name} is damaged",
     }
-
-
-STATS: dict[str, Any] = {
-    "requests": [
-        {
-            "virtual_service": "v",
-            "route": "r",
-            "function": "f",
-            "upstream": "u",
-            "code": 200,
-            "count": 3,
-            "seconds_sum": 0.5,
-            "seconds_buckets": [[0.1, 2], [1, 3]],
-            "upstream_seconds_sum": 0.25,
-        },
-        {"virtual_service": None, "code": 404, "count": 1},
-    ],
-    "gauges": {"client_connections": 2},
-    "counters": {"retries_total": 7},
-}
-
-
-def test_metrics_are_what_the_workers_counted_and_the_catalog_holds(
-    petstore: Api, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(petstore.feed, "stats", lambda: STATS)
-    families = text_string_to_metric_families(petstore.get("/metrics").text)
-    found = {(sample.name, *sorted(sample.labels.values())): sample.value for one in families for sample in one.samples}
-    labels = ("200", "f", "r", "u", "v")
-    assert found["coalmine_requests_total", *labels] == 3
-    assert found["coalmine_request_duration_seconds_sum", *labels] == 0.5
-    assert found["coalmine_request_duration_seconds_bucket", *sorted(("+Inf", *labels))] == 3
-    assert found["coalmine_upstream_seconds_total", *labels] == 0.25
-    assert found["coalmine_client_connections",] == 2
-    assert found["coalmine_retries_total",] == 7
-    assert found["coalmine_objects", "upstream"] == 2
-    assert found["coalmine_functions", V1] == 4
-    assert found["coalmine_discovery_state", V1, "discovered"] == 1
-    assert found["coalmine_catalog_up",] == 1
-
-
-def test_metrics_speak_openmetrics_where_it_is_asked_for(api: Api) -> None:
-    answer = api.get("/metrics", headers={"accept": "application/openmetrics-text; version=1.0.0"})
-    assert answer.headers["content-type"].startswith("application/openmetrics-text")
-    assert answer.text.endswith("# EOF\n")
-
-
-def test_a_scrape_outlives_the_catalog(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    break_catalog(api, monkeypatch)
-    assert "coalmine_catalog_up 0.0" in api.get("/metrics").text
-
-
-def test_engines_that_counted_nothing_have_no_samples() -> None:
-    assert [one.samples for one in list_request_metrics([])] == [[], [], []]
-    assert list(list_plain_metrics({})) == []
 
 
 def test_the_page_of_the_documentation_needs_nobody_else(api: Api) -> None:

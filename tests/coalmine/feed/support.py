@@ -35,7 +35,7 @@ def loop_in_thread() -> Iterator[Callable[[Any], Any]]:
 
 
 @contextmanager
-def running_server(path: Path, **options: float) -> Iterator[FeedServer]:
+def running_server(path: Path, **options: Any) -> Iterator[FeedServer]:
     with loop_in_thread() as run:
         server = FeedServer(path, **options)
         run(server.start())

@@ -14,12 +14,21 @@ import pytest
 
 from coalmine.feed import FeedClient, FeedServer, SnapshotFeed
 from coalmine.feed.change import write_change
+from coalmine.feed.departed import MAX_APART
 from coalmine.feed.frames import Kind, write_frame
+from coalmine.feed.stats import RouteKey
 from coalmine.model import Definitions, DirectResponse, Route
 from coalmine.routing.snapshot import ServedRoute, ServedVirtualService, Snapshot, make_snapshot
 from tests.coalmine.feed.support import Worker, running_server, snapshot_of, wait_until, workers
 
 HELLO = write_frame(Kind.HELLO, {"pid": 1, "index": 0, "instance": "i", "version": None})
+
+
+OTHER_BUCKETS = ["v", "r", "f", "u", 200, 1, 0.1, [1], 0, 0.0, [0], 0, 0]
+
+
+def say_nothing(whole: bool, fold: frozenset[RouteKey]) -> str:
+    return "{}"
 
 
 @pytest.mark.parametrize(
@@ -32,6 +41,8 @@ HELLO = write_frame(Kind.HELLO, {"pid": 1, "index": 0, "instance": "i", "version
         pytest.param(HELLO + write_frame(Kind.SNAPSHOT, b"{}"), id="a snapshot from a worker"),
         pytest.param(HELLO + write_frame(Kind.STATS, {"stats": 7}), id="stats that are none"),
         pytest.param(HELLO + write_frame(Kind.STATS, {}), id="stats without stats"),
+        pytest.param(HELLO + write_frame(Kind.STATS, {"stats": {"series": [[1]]}}), id="a series that is none"),
+        pytest.param(HELLO + write_frame(Kind.STATS, {"stats": {"series": [OTHER_BUCKETS]}}), id="other buckets"),
     ],
 )
 def test_a_peer_that_breaks_the_protocol_is_disconnected_and_the_others_stay(tmp_path: Path, data: bytes) -> None:
@@ -60,7 +71,7 @@ def test_a_worker_that_connects_twice_counts_once(tmp_path: Path) -> None:
                 peer.sendall(HELLO + stats)
                 wait_until(lambda: [state.pid for state in server.workers()] == [1])
             merged = asyncio.run_coroutine_threadsafe(server.stats(), server.loop).result(20)
-        assert merged["counters"] == {"x": 5}
+        assert merged.counters == {"x": 5}
 
 
 def test_the_counts_of_many_dead_workers_are_kept_in_bounded_memory(tmp_path: Path) -> None:
@@ -77,10 +88,10 @@ def test_the_counts_of_many_dead_workers_are_kept_in_bounded_memory(tmp_path: Pa
 
         def counted() -> object:
             assert server.loop is not None
-            return asyncio.run_coroutine_threadsafe(server.stats(), server.loop).result(20)["counters"]
+            return asyncio.run_coroutine_threadsafe(server.stats(), server.loop).result(20).counters
 
         wait_until(lambda: counted() == {"x": 80})
-        assert len(server._gone) == 64
+        assert len(server._departed._apart) == MAX_APART == 64
 
 
 async def _first_answer(path: Path, sent: bytes, apply: Callable[[Snapshot], object]) -> bytes:
@@ -94,7 +105,7 @@ async def _first_answer(path: Path, sent: bytes, apply: Callable[[Snapshot], obj
         writer.close()
 
     async with await asyncio.start_unix_server(serve, path):
-        client = FeedClient(path, apply=apply, stats=dict)  # type: ignore[arg-type]
+        client = FeedClient(path, apply=apply, stats=say_nothing)
         running = asyncio.create_task(client.run())
         await heard.get()
         answer = await asyncio.wait_for(heard.get(), 20)
@@ -151,7 +162,7 @@ def test_publishing_and_asking_on_a_loop_that_is_closed_ends_at_once(tmp_path: P
     server.loop = loop
     feed = SnapshotFeed(Definitions, server=server, build=lambda _: snapshot_of("one"))
     assert feed.publish() == snapshot_of("one")
-    assert feed.stats()["requests"] == []
+    assert feed.stats().series == {}
 
 
 @pytest.mark.parametrize("body", [b"{}", b"nonsense", b'{"version": 3}', b"[]", b"\xff"])
@@ -181,7 +192,7 @@ def test_a_peer_that_misfits_the_whole_snapshot_too_is_taken_to_refuse_it(tmp_pa
 
 def test_a_client_waits_for_a_control_process_that_is_not_there_yet(tmp_path: Path) -> None:
     async def scene() -> None:
-        client = FeedClient(tmp_path / "s", apply=lambda _: None, stats=dict)
+        client = FeedClient(tmp_path / "s", apply=lambda _: None, stats=say_nothing)
         running = asyncio.create_task(client.run())
         await asyncio.sleep(0.2)
         assert not client.connected

@@ -14,6 +14,7 @@ import pytest
 from coalmine.feed import FeedServer, SnapshotFeed
 from coalmine.model import Definitions
 from tests.coalmine.feed.support import Worker, running_server, snapshot_of, wait_until, workers
+from tests.coalmine.feed.worker import LABELS
 
 
 def feed_of(server: FeedServer, names: list[str], **options: Any) -> SnapshotFeed:
@@ -191,9 +192,28 @@ def test_what_a_dead_worker_counted_is_kept_and_its_gauges_are_not(tmp_path: Pat
         first.kill()
         connected(server, 1)
         after = feed.stats()
-    row = {"route": "r", "code": 200, "count": 3, "seconds_sum": 1.5, "seconds_buckets": [[1, 3]]}
-    assert before == {"requests": [row], "counters": {"retries": 3}, "gauges": {"client_connections": 2}}
-    assert after == {**before, "gauges": {"client_connections": 1}}
+    assert {labels: (one.count, one.seconds) for labels, one in before.series.items()} == {LABELS: (3, 1.5)}
+    assert (before.counters["retries"], before.gauges) == (3, {"client_connections": 2})
+    assert {labels: (one.count, one.seconds) for labels, one in after.series.items()} == {LABELS: (3, 1.5)}
+    assert (after.counters["retries"], after.gauges) == (3, {"client_connections": 1})
+
+
+def test_what_the_dead_counted_outlives_the_control_process(tmp_path: Path) -> None:
+    kept = tmp_path / "departed.json"
+    with workers(Worker(tmp_path / "s", index=0), Worker(tmp_path / "s", index=1)) as (first, second):
+        with running_server(tmp_path / "s", departed_file=kept) as server:
+            connected(server, 2)
+            for worker in (first, second):
+                worker.say("count")
+                wait_until(lambda worker=worker: worker.lines == ["counted 1"])
+            feed_of(server, ["one"]).stats()
+            first.kill()
+            connected(server, 1)
+            wait_until(kept.exists)
+        with running_server(tmp_path / "s", departed_file=kept) as server:
+            connected(server, 1)
+            told = feed_of(server, ["one"]).stats()
+    assert (told.series[LABELS].count, told.counters["retries"]) == (2, 2)
 
 
 def test_a_worker_that_stops_in_order_sends_its_last_counts(tmp_path: Path) -> None:
@@ -203,7 +223,8 @@ def test_a_worker_that_stops_in_order_sends_its_last_counts(tmp_path: Path) -> N
         worker.say("stop")
         worker.process.wait(20)
         connected(server, 0)
-        assert feed_of(server, ["one"]).stats()["counters"] == {"retries": 1}
+        told = feed_of(server, ["one"]).stats()
+        assert (told.series[LABELS].count, told.counters["retries"]) == (1, 1)
 
 
 def test_a_hung_worker_does_not_hold_up_the_stats_and_its_counts_stay(tmp_path: Path) -> None:
@@ -215,6 +236,6 @@ def test_a_hung_worker_does_not_hold_up_the_stats_and_its_counts_stay(tmp_path: 
         feed.stats()
         os.kill(worker.process.pid, signal.SIGSTOP)
         started = time.monotonic()
-        assert feed.stats()["counters"] == {"retries": 1}
+        assert feed.stats().counters["retries"] == 1
         assert time.monotonic() - started < 5
         os.kill(worker.process.pid, signal.SIGCONT)

@@ -15,7 +15,10 @@ import time
 from pathlib import Path
 
 from coalmine.feed.client import FeedClient
+from coalmine.feed.stats import RouteKey
 from coalmine.routing.snapshot import Snapshot
+from coalmine.routing.steps import finish
+from proxy.embedded.stats import Stats
 
 counted = 0
 
@@ -29,9 +32,14 @@ def apply(snapshot: Snapshot) -> None:
     print(f"applied {snapshot.version}", flush=True)
 
 
-def stats() -> dict[str, object]:
-    row = {"route": "r", "code": 200, "count": counted, "seconds_sum": 0.5 * counted, "seconds_buckets": [[1, counted]]}
-    return {"requests": [row], "gauges": {"client_connections": 1}, "counters": {"retries": counted}}
+LABELS = ("main", "r", "f", "up", 200)
+stored = Stats()
+
+
+def stats(whole: bool, fold: frozenset[RouteKey]) -> str:
+    """As the engine does it, at once."""
+    stored.counters.retries = counted
+    return finish(stored.tell_by_steps({}, {"client_connections": 1}, whole=whole))
 
 
 async def main() -> None:
@@ -50,6 +58,7 @@ def listen(loop: asyncio.AbstractEventLoop, running: asyncio.Task[None]) -> None
             loop.call_soon_threadsafe(running.cancel)
             return
         counted += 1
+        stored.find(LABELS).add(0.5)
         print(f"counted {counted}", flush=True)
 
 
