@@ -11,6 +11,8 @@ from starlette.responses import Response
 
 from admin_api.etags import hash_definition, is_unchanged, make_tag
 from admin_api.problems import encode_json
+from admin_api.roles import READER, ROLE
+from admin_api.secrets import mask_secrets
 
 YAML_TYPES = ("application/yaml", "text/yaml", "application/x-yaml")
 # libyaml's emitter where the wheel has it: ten times faster on a large dump.
@@ -26,6 +28,8 @@ def answer(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """``value`` as the client wants it. ``definition`` is the part that ``If-Match`` guards (default: all)."""
+    if request.scope.get(ROLE) == READER:
+        value = mask_secrets(value)
     body, media_type = _encode(request, value)
     tag = make_tag(hash_definition(value if definition is None else definition), body)
     extra = {"etag": tag, "vary": "accept", **(headers or {})}

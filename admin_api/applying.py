@@ -15,6 +15,7 @@ from coalmine.manifests import ConfigSet, parse_manifests
 from coalmine.model import Route
 from coalmine.model.revision import API_OWNER
 from coalmine.routing.canary_status import find_replaced
+from coalmine.settings import Settings
 
 
 class TakenOver(BaseModel):
@@ -30,7 +31,13 @@ def read_set(documents: list[Any]) -> ConfigSet:
 
 
 def apply_set(
-    writer: Writer, config: ConfigSet, owner: str, *, remove_others: bool = False, prune: bool = False
+    writer: Writer,
+    config: ConfigSet,
+    owner: str,
+    settings: Settings,
+    *,
+    remove_others: bool = False,
+    prune: bool = False,
 ) -> list[TakenOver]:
     """Write all of ``config`` as the set ``owner``; gives what belonged to others before.
 
@@ -53,7 +60,7 @@ def apply_set(
         writer.put_virtual_service(virtual_service)
     for route in config.routes:
         writer.put_route(route)
-    faults = judge_set(writer, config)
+    faults = judge_set(writer, config, settings)
     if faults:
         raise DefinitionError(config.sort(faults))
     writer.claim(wanted, owner)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from admin_api.own_address import find_own_endpoints
 from admin_api.pages import walk
 from coalmine.catalog import Reader, Writer
 from coalmine.errors import Fault
@@ -16,6 +17,7 @@ from coalmine.model import Definitions, Route, Upstream, VirtualService
 from coalmine.model.salvage import Reading, read_definition
 from coalmine.routing.build import DEFAULT
 from coalmine.routing.check import RouteChecker, check_virtual_service
+from coalmine.settings import Settings
 
 
 def gather(reader: Reader, routes: Iterable[Route]) -> Definitions:
@@ -72,7 +74,7 @@ def judge_virtual_service(reading: Reading[VirtualService], definitions: Definit
     return reading if service is None else reading.also(check_virtual_service(service, definitions))
 
 
-def judge_set(writer: Writer, config: ConfigSet) -> list[Fault]:
+def judge_set(writer: Writer, config: ConfigSet, settings: Settings) -> list[Fault]:
     """Every fault of ``config``, whose definitions are all in the catalog of ``writer``."""
     definitions = gather(writer, config.routes)
     # Nobody can know yet which functions an upstream has that this very set brings.
@@ -83,6 +85,8 @@ def judge_set(writer: Writer, config: ConfigSet) -> list[Fault]:
     for reading in config.readings:
         if isinstance(reading.definition, VirtualService):
             faults += judge_virtual_service(reading, definitions).faults
+        elif isinstance(reading.definition, Upstream):
+            faults += reading.also(find_own_endpoints(reading.definition, settings)).faults
         elif isinstance(reading.definition, Route):
             judged = judge_route(reading, checker)
             faults += (judged.also(default) if reading.definition.virtual_service == DEFAULT else judged).faults

@@ -147,7 +147,7 @@ def _change(call: Call, body: Body, owner: str, *, replace: bool = False, prune:
     with transaction(call, summary, owner=owner, wake=True) as write:
         check_if_match(call.header("if-match"), hash_definition(dump_config(write.before)))
         drifted = write.writer.owners.drifted(owner)
-        taken = apply_set(write.writer, config, owner, remove_others=replace, prune=prune)
+        taken = apply_set(write.writer, config, owner, call.parts.settings, remove_others=replace, prune=prune)
         ended = end_replaced_canaries(write.writer, config, remove_others=replace)
     result = ConfigResult(
         dry_run=call.dry_run,

@@ -1,4 +1,4 @@
-"""What differs, object by object and key by key. This file performs no I/O."""
+"""What differs, object by object and key by key, without credentials. This file performs no I/O."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from admin_api.secrets import mask_at, mask_secrets
 from coalmine.model.faults import join_pointer
 from coalmine.model.revision import Action, ObjectChange
 
@@ -51,8 +52,8 @@ def tell_whole(changes: Iterable[ObjectChange]) -> list[WholeChange]:
             action=one.action,
             owner=one.owner,
             keys=list_keys(one),
-            before=one.before if one.after is None else None,
-            after=one.after if one.before is None else None,
+            before=mask_secrets(one.before) if one.after is None else None,
+            after=mask_secrets(one.after) if one.before is None else None,
         )
         for one in changes
     ]
@@ -77,4 +78,5 @@ def diff_values(before: Any, after: Any, steps: tuple[int | str, ...] = ()) -> I
         for index, (old, new) in enumerate(zip(before, after, strict=True)):
             yield from diff_values(old, new, (*steps, index))
     elif before != after:
-        yield KeyChange(pointer=join_pointer(steps), before=before, after=after)
+        pointer = join_pointer(steps)
+        yield KeyChange(pointer=pointer, before=mask_at(pointer, before), after=mask_at(pointer, after))

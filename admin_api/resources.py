@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -19,6 +19,7 @@ from coalmine.catalog import Reader, Writer
 from coalmine.errors import ConflictError, Fault
 from coalmine.model import Definition
 from coalmine.model.salvage import Reading
+from coalmine.settings import Settings
 
 D = TypeVar("D", bound=Definition)
 
@@ -36,11 +37,12 @@ class Resource(Generic[D]):
     show: Callable[[D, Reader, Served], dict[str, Any]]
     used_by: Callable[[Reader, str], list[str]]
     wakes_prober: bool = False
+    check: Callable[[D, Settings], Iterable[Fault]] = lambda item, settings: ()  # what only the settings can tell
 
 
 def create(resource: Resource[D], call: Call, body: dict[str, Any]) -> Response:
     with transaction(call, f"create {resource.plural}", wake=resource.wakes_prober) as write:
-        item = resource.read(write.writer, body).require(body)
+        item = _read(resource, write, body).require(body)
         if resource.find(write.writer, name_of(item)) is not None:
             hint = f"PUT {API}/{resource.plural}/{name_of(item)} replaces it"
             raise ConflictError(f"{resource.plural}/{name_of(item)} exists already", hint=hint)
@@ -53,7 +55,7 @@ def create(resource: Resource[D], call: Call, body: dict[str, Any]) -> Response:
 def replace(resource: Resource[D], call: Call, name: str, body: dict[str, Any]) -> Response:
     with transaction(call, f"replace {resource.plural}/{name}", wake=resource.wakes_prober) as write:
         check_conditions(call, resource.find(write.writer, name))
-        item = _read_named(resource, write.writer, {"name": name, **body}, name)
+        item = _read_named(resource, write, {"name": name, **body}, name)
         created = resource.put(write.writer, item)
         if created:
             write.summary = f"create {resource.plural}/{name}"
@@ -65,7 +67,7 @@ def patch(resource: Resource[D], call: Call, name: str, change: dict[str, Any]) 
     with transaction(call, f"change {resource.plural}/{name}", wake=resource.wakes_prober) as write:
         current = resource.get(write.writer, name)
         check_conditions(call, current)
-        item = _read_named(resource, write.writer, merge_patch(dump(current), change), name)
+        item = _read_named(resource, write, merge_patch(dump(current), change), name)
         resource.put(write.writer, item)
         write.show = _shown(resource, write, item)
     return _answer(resource, write, item, created=False)
@@ -93,9 +95,15 @@ def check_conditions(call: Call, current: Definition | None) -> None:
     check_if_none_match(call.header("if-none-match"), found)
 
 
-def _read_named(resource: Resource[D], writer: Writer, body: dict[str, Any], name: str) -> D:
+def _read(resource: Resource[D], write: Write, body: dict[str, Any]) -> Reading[D]:
+    reading = resource.read(write.writer, body)
+    item = reading.definition
+    return reading if item is None else reading.also(resource.check(item, write.call.parts.settings))
+
+
+def _read_named(resource: Resource[D], write: Write, body: dict[str, Any], name: str) -> D:
     """``body``, which is to have the name of the address; raises DefinitionError with every fault."""
-    reading = resource.read(writer, body)
+    reading = _read(resource, write, body)
     if body.get("name") != name:
         hint = "leave name out; to rename, create the new one and delete the old one"
         detail = f"the body names {body.get('name')!r}, the address {name!r}"

@@ -3,10 +3,11 @@
 A browser page of any origin can send requests to a loopback address. So, in this order:
 
 1. Host is one of ours (a page that rebinds its own name to 127.0.0.1 still sends that name);
-2. the bearer token, where one is set, on every path but the health checks;
-3. what changes state comes from no foreign page: Origin, Sec-Fetch-Site (``same-site`` is foreign too: another
+2. it has not come through our own proxy, which anybody may reach;
+3. the bearer token, where one is set, on every path but the health checks; the read token changes nothing;
+4. what changes state comes from no foreign page: Origin, Sec-Fetch-Site (``same-site`` is foreign too: another
    port of localhost may serve anything, the gateway's own upstreams for instance);
-4. what changes state and has a body says that it is JSON or YAML, which no HTML form can.
+5. what changes state and has a body says that it is JSON or YAML, which no HTML form can.
 
 No answer ever carries Access-Control-Allow-Origin.
 """
@@ -22,10 +23,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from admin_api.bodies import is_readable
 from admin_api.problems import answer_problem, make_problem
+from admin_api.roles import ADMIN, READER, ROLE, SAFE_METHODS, Role, may
 from coalmine.settings import Settings, parse_address
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})  # for supervisors, which hold no token; they tell nothing secret
-_SAFE_METHODS = frozenset({"GET", "HEAD"})
 _LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 _WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104  compared with, not bound
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
@@ -51,7 +52,12 @@ class Guard:
         named = (name.strip().lower().strip("[]") for name in settings.admin_hosts.split(","))
         self._hosts = _LOCAL_HOSTS | {listening.lower()} | {name for name in named if name}
         self._any_address = listening in _WILDCARDS
-        self._token = _digest(settings.admin_token.encode()) if settings.admin_token else None
+        given: tuple[tuple[Role, str | None], ...] = (
+            (ADMIN, settings.admin_token),
+            (READER, settings.admin_read_token),
+        )
+        self._tokens = [(role, _digest(token.encode())) for role, token in given if token]
+        self._through_proxy = settings.admin_through_proxy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":  # lifespan; there are no WebSockets here
@@ -73,9 +79,9 @@ class Guard:
         return await answer(scope, receive, send_with_headers)
 
     def _find_refusal(self, scope: Scope, headers: Headers) -> Refusal | None:
-        refusal = self._check_host(headers) or self._check_token(scope["path"], headers)
+        refusal = self._check_host(headers) or self._check_way(headers) or self._check_token(scope, headers)
         if refusal is None:
-            changes = scope["method"] not in _SAFE_METHODS
+            changes = scope["method"] not in SAFE_METHODS
             refusal = _check_page(headers, changes=changes) or (_check_type(headers) if changes else None)
         return refusal
 
@@ -91,15 +97,32 @@ class Guard:
         # Listening on every interface: an address cannot be rebound, a name can.
         return host in self._hosts or (self._any_address and _is_address(host))
 
-    def _check_token(self, path: str, headers: Headers) -> Refusal | None:
-        if self._token is None or path in OPEN_PATHS:
+    def _check_way(self, headers: Headers) -> Refusal | None:
+        """The proxy names itself in Via (RFC 9110 section 7.6.3). An endpoint may lead here that did not when it was
+        created: names change their addresses."""
+        if self._through_proxy or not any(is_proxied(via) for via in headers.getlist("via")):
+            return None
+        return "forbidden_origin", "the request has come through the proxy", "ask the admin address itself"
+
+    def _check_token(self, scope: Scope, headers: Headers) -> Refusal | None:
+        """Notes the role in ``scope``, too."""
+        if not self._tokens or scope["path"] in OPEN_PATHS:
             return None
         scheme, _, given = headers.get("authorization", "").partition(" ")
-        # Digests have one length, so the comparison tells nothing about the token's.
-        if scheme.lower() == "bearer" and hmac.compare_digest(_digest(given.strip().encode("latin-1")), self._token):
+        role = self._find_role(given) if scheme.lower() == "bearer" else None
+        if role is None:
+            detail = "the admin token is wrong" if scheme else "the admin token is missing"
+            return "unauthorized", detail, "send Authorization: Bearer <token>"
+        scope[ROLE] = role
+        if may(role, scope["method"], scope["path"]):
             return None
-        detail = "the admin token is wrong" if scheme else "the admin token is missing"
-        return "unauthorized", detail, "send Authorization: Bearer <token>"
+        return "read_only_token", f"the token may read, and {scope['method']} {scope['path']} writes", None
+
+    def _find_role(self, given: str) -> Role | None:
+        """Digests have one length, so the comparisons tell nothing about the tokens'; all are compared, always."""
+        digest = _digest(given.strip().encode("latin-1"))
+        found = [role for role, token in self._tokens if hmac.compare_digest(digest, token)]
+        return found[0] if found else None
 
 
 def _check_page(headers: Headers, *, changes: bool) -> Refusal | None:
@@ -141,6 +164,11 @@ def is_same_origin(origin: str, host: str) -> bool:
     if not separator or port is None:
         return False
     return authority.removesuffix(port) == host.strip().lower().removesuffix(port)
+
+
+def is_proxied(via: str) -> bool:
+    """Whether one of the received-by of ``Via`` is our proxy."""
+    return any(hop.split()[1:2] == ["coalmine"] for hop in via.lower().split(","))
 
 
 def _is_address(host: str) -> bool:

@@ -11,6 +11,7 @@ from admin_api import functions, resources
 from admin_api.answers import answer
 from admin_api.bodies import HasBody
 from admin_api.documented import NAMED, READING, WRITING, problems, takes
+from admin_api.own_address import find_own_endpoints
 from admin_api.pages import PageBody, answer_page
 from admin_api.parts import HasParts
 from admin_api.queries import DryRun, Force, HasPaging
@@ -39,6 +40,7 @@ UPSTREAMS: Resource[Upstream] = Resource(
     show=show_upstream,
     used_by=_used_by,
     wakes_prober=True,
+    check=find_own_endpoints,
 )
 
 

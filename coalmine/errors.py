@@ -156,6 +156,7 @@ _TABLE: tuple[Code, ...] = (
     Code("malformed_body", 400, "The body is not JSON or YAML"),
     Code("invalid_query", 400, "A query parameter is wrong"),
     Code("unauthorized", 401, "The admin token is missing or wrong"),
+    Code("read_only_token", 403, "The token may only read"),
     Code("forbidden_origin", 403, "The request comes from a foreign page or host name"),
     Code("not_found", 404, "There is no such object"),
     Code("method_not_allowed", 405, "The path does not take this method"),

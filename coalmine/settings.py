@@ -72,6 +72,8 @@ SETTINGS: tuple[Setting, ...] = (
         None,
         "bearer token of the admin API; required unless it listens on loopback (prefer the variable: flags show in ps)",
     ),
+    Setting("admin_read_token", None, "a second bearer token of the admin API, which may read and sees no credentials"),
+    Setting("admin_through_proxy", False, "let upstreams lead to the admin API of this gateway itself"),
     Setting(
         "admin_hosts", "", "host names besides the listening address that the admin API answers to, comma separated"
     ),
@@ -133,6 +135,8 @@ class Settings:
     document_revisions: int = 10
     workers: int = 0
     admin_token: str | None = None
+    admin_read_token: str | None = None
+    admin_through_proxy: bool = False
     admin_hosts: str = ""
     discovery: bool = True
     discovery_mode: str = "deny"

@@ -89,7 +89,7 @@ class Gateway:
             kind="worker",
             fds=(sock.fileno(), *([secure] if self.secure else [])),
             config=dump_orders(replace(orders, tls_fd=secure)),
-            without=("COALMINE_ADMIN_TOKEN",),
+            without=("COALMINE_ADMIN_TOKEN", "COALMINE_ADMIN_READ_TOKEN"),
         )
 
     def _orders(self, settings: Settings, sock: socket.socket, index: int = 0) -> Orders:
@@ -158,6 +158,13 @@ def check_admin(settings: Settings) -> None:
         raise StartupError(
             f"--admin is {settings.admin}, which other machines can reach, and there is no admin token",
             hint="set COALMINE_ADMIN_TOKEN, or listen on 127.0.0.1",
+        )
+    if settings.admin_read_token and settings.admin_read_token == settings.admin_token:
+        raise StartupError("the read token is the admin token, so whoever may read may write", hint="make two")
+    if settings.admin_read_token and not settings.admin_token:
+        raise StartupError(
+            "there is a read token and no admin token, so everybody may write without one",
+            hint="set COALMINE_ADMIN_TOKEN, too",
         )
 
 

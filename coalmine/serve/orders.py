@@ -47,4 +47,4 @@ def _only_known(kind: type[Orders | Settings], given: Mapping[str, Any]) -> dict
 
 def without_secrets(settings: Settings) -> Settings:
     """The settings of a process that faces the public."""
-    return replace(settings, admin_token=None)
+    return replace(settings, admin_token=None, admin_read_token=None)
