@@ -97,7 +97,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("max_header_bytes", 65_536, "largest request or response head the proxy accepts"),
     Setting("max_read_body_bytes", 1_048_576, "largest body the proxy reads in order to find a parameter in it"),
     Setting(
-        "max_replay_body_bytes", 65_536, "largest body that is kept while it is passed on, for a retry or a mirror"
+        "max_replay_body_bytes",
+        65_536,
+        "largest body that is kept while it is passed on, for a retry; a mirror gets larger ones as they come",
     ),
     Setting("header_timeout_seconds", 30.0, "longest time for a request head to arrive"),
     Setting("idle_timeout_seconds", 75.0, "longest time a keep-alive connection may idle"),

@@ -224,6 +224,8 @@ def _explain_action(asked: _Asked, found: Explanation) -> Explanation:
     )
     headers = () if action.cors is None else action.cors.headers(asked.head)
     mirror = _explain_mirror(asked, action.copy)
+    if mirror is None and action.copy is not None:
+        notes = (*notes, "mirror: no copy of this one, because its call cannot be made of what is read of the request")
     return replace(found, destinations=outcomes, mirror=mirror, response_headers=headers, notes=notes)
 
 
@@ -255,7 +257,10 @@ def _explain_destination(asked: _Asked, position: int, share: float, certain: in
 
 
 def _explain_mirror(asked: _Asked, copy: Send | None) -> UpstreamRequest | None:
-    decided = None if copy is None else asked.send(copy)
+    """A copy never asks for a body: it sees one only where the request's own call reads it."""
+    head, matched = asked.head, asked.matched
+    read = any(send(head, matched, None) is None for send in matched.route.action.sends)
+    decided = None if copy is None else copy(head, matched, asked.body if read else None)
     return _show_request(asked, decided) if isinstance(decided, Forward) else None
 
 

@@ -345,6 +345,8 @@ class Exchange:
             self.client.reset()
 
     def client_lost(self) -> None:
+        if isinstance(self.sink, PassOn):
+            self.sink.give_up()
         upstream, self.upstream = self.upstream, None
         if upstream is not None:
             if self.tunnelling:

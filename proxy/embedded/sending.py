@@ -69,6 +69,11 @@ class PassOn:
         self._upstream = None
         self._client.release_upstream()
 
+    def give_up(self) -> None:
+        """The client is gone, so the rest of the body never comes."""
+        if self.mirror is not None:
+            self.mirror.expire(0.0)
+
     def _hold(self, wire: bytes) -> None:
         assert self._held is not None
         self._held.append(wire)

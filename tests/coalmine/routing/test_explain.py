@@ -48,6 +48,12 @@ TABLE = RouteTable.compile(
             route("slow", "/slow", to("v1"), fault={"delay_seconds": 1}, mirror={"upstream": "gone"}),
             route("moved", "/moved", redirect={"host": "new.test"}, fault={"abort_status": 500}),
             route("mirrored", "/mirrored", to("v1"), mirror={"upstream": "v2", "function": "findPetById"}),
+            route(
+                "mirrored-call",
+                "/mirrored-call",
+                to("v1", "findPetById"),
+                mirror={"upstream": "v2", "function": "findPetById"},
+            ),
             functions=(function("tagged", "GET", "/tagged", param("x-tag", "header", default="t")),),
             services=(VirtualService(name="main", domains=("gateway.test",)),),
         )
@@ -161,6 +167,15 @@ def test_a_mirror_that_cannot_be_sent_is_left_out() -> None:
     assert ask_table("GET", "/slow").mirror is None
     assert ask_table("GET", "/slow").notes[0] == "fault: 100 % of the requests wait 1 s"
     assert ask_table("POST", "/mirrored", b"id", content_type="text/plain").mirror is None
+
+
+def test_a_copy_never_has_the_body_read_for_itself() -> None:
+    explanation = ask_table("POST", "/mirrored", b'{"id": 7}', content_type="application/json")
+    assert explanation.mirror is None
+    assert "no copy of this one" in explanation.notes[-1]
+    read = ask_table("POST", "/mirrored-call", b'{"id": 7}', content_type="application/json")
+    assert read.mirror is not None
+    assert read.mirror.url == "http://127.0.0.1:9002/api/pets/7"
 
 
 def test_a_route_that_sends_nothing_shows_its_reply() -> None:
