@@ -2,6 +2,7 @@
 # hashed locks, so a machine needs python3 (3.11 or newer) and make, and nothing else.
 
 PYTHON ?= python3
+SECONDS ?= 300
 VENV   := .venv
 RUN    := $(VENV)/bin/python
 PIP    := $(RUN) -m pip --disable-pip-version-check --quiet
@@ -13,7 +14,7 @@ RUNTIME := $(VENV)/.runtime
 DEV     := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help init demo serve bench test check format lint types layers coverage lock wheel clean
+.PHONY: help init demo serve bench test check format lint types layers fuzz coverage lock wheel clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+%?:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +45,9 @@ types: $(DEV) ## mypy --strict
 
 layers: $(DEV) ## imports point one way
 	$(VENV)/bin/lint-imports
+
+fuzz: $(DEV) ## fuzz the embedded engine, 5 minutes: make fuzz SECONDS=1800 for half an hour
+	$(RUN) -m tests.proxy.fuzz $(SECONDS)
 
 coverage: $(DEV) ## the test suite with branch coverage
 	$(RUN) -m pytest --cov --cov-branch --cov-report=term

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, Protocol, cast
 
+from proxy.embedded import grammar
 from proxy.embedded.body import BodyReader, CloseReader, FramingError, trailer_of
 from proxy.embedded.options import MAX_IDLE_PER_ENDPOINT, UPSTREAM_IDLE_SECONDS
 from proxy.embedded.response import Response, parse_response
@@ -187,6 +188,8 @@ class UpstreamConnection(asyncio.Protocol):
     def _keep_partial_head(self, data: bytes, limit: int) -> None:
         if data[:7] != _ANSWER_BEGINS[: len(data)]:
             raise FramingError("the upstream's answer is not HTTP/1.1")
+        if grammar.BARE_LINE_END.search(data):  # its end may never come
+            raise FramingError("the lines of the response head do not end with CR LF")
         if len(data) > limit + 3:  # a whole head of the largest size has four bytes more
             raise FramingError(_TOO_LARGE)
         self._buffer = data

@@ -202,6 +202,7 @@ BAD_ANSWERS = [
     ("a head without end", b"HTTP/1.1 200 OK\r\nX: " + b"a" * 70_000),
     ("a switch nobody asked for", b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"),
     ("a head without end, in one piece", b"HTTP/1.1 200 OK\r\nX: " + b"a" * 70_000 + b"\r\nContent-Length: 0\r\n\r\n"),
+    ("a head that ends with LF and nothing behind it", b"HTTP/1.1 204 No Content\r\n\n"),
     ("interim responses without end", b"HTTP/1.1 102 \r\n\r\n" * 5_000 + ok()),
     ("an interim response with content", b"HTTP/1.1 103 \r\nContent-Length: 2\r\n\r\nok" + ok()),
     ("nothing", b""),
