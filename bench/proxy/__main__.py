@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from bench.processes import PINS, end_on_sigterm, raise_file_limit
@@ -26,9 +27,11 @@ from bench.proxy import idle, latency, loads, scaling, swapping, tables
 from bench.proxy.field import Effort, Field, attempt, prepare_field, say
 from bench.proxy.finding import fetch_missing, find, find_version
 from bench.proxy.peers import OURS, PEERS, Peer
-from bench.report import PAGE, describe_machine, describe_moment, replace_part, table
+from bench.report import describe_machine, describe_moment, table, write_part
 
 QUICK = Effort(rounds=1, seconds=1, warm_seconds=1, most_routes=1_000)
+
+Tell = Callable[[str, list[str]], None]
 
 
 @dataclass(frozen=True)
@@ -54,9 +57,8 @@ def describe_peers(peers: Sequence[Peer], problems: Sequence[str]) -> list[str]:
     return [describe_machine(), *pinned, "", *table(["", "version"], versions), "", *(f"- {one}" for one in problems)]
 
 
-def measure_parts(field: Field, parts: Sequence[Part]) -> dict[str, list[str]]:
-    """Lines by part."""
-    found = {}
+def measure_parts(field: Field, parts: Sequence[Part], tell: Tell) -> None:
+    """Tells the lines of each part as soon as they are there: a run that is interrupted has not been for nothing."""
     with ExitStack() as stack:
         for part in parts:
             if part.all_run and not field.proxies:
@@ -64,8 +66,7 @@ def measure_parts(field: Field, parts: Sequence[Part]) -> dict[str, list[str]]:
             if not part.all_run and field.proxies:
                 stack.close()
                 field.proxies.clear()
-            found[part.name] = measure_part(field, part)
-    return found
+            tell(part.name, measure_part(field, part))
 
 
 def measure_part(field: Field, part: Part) -> list[str]:
@@ -78,11 +79,10 @@ def measure_part(field: Field, part: Part) -> list[str]:
     return [f"{describe_moment('make bench', before)} ({effort})", "", *told]
 
 
-def write(parts: dict[str, list[str]], path: Path) -> None:
-    page = path.read_text()
-    for name, lines in parts.items():
-        page = replace_part(page, name, lines)
-    path.write_text(page)
+def tell(name: str, lines: list[str], *, write: bool) -> None:
+    print("\n".join(["", f"## {name}", "", *lines]), flush=True)
+    if write:
+        write_part(name, lines)
 
 
 def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
@@ -115,16 +115,15 @@ def main(arguments: Sequence[str]) -> int:
     problems += [f"{peer.name}: not there" for peer in PEERS if not peer.is_there()]
     effort = QUICK if given.quick else Effort(given.rounds, given.seconds)
     parts = [part for part in PARTS if not given.parts or part.name in given.parts]
+    tell_part = partial(tell, write=not (given.quick or given.no_write or given.only))
     folder = Path(tempfile.mkdtemp(prefix="coalmine-bench-"))
     try:
         folder.chmod(0o755)  # workers of proxies may be somebody else
         with prepare_field(peers, folder, effort) as field:
-            found = {"machine": describe_peers(peers, problems), **measure_parts(field, parts)}
+            tell_part("machine", describe_peers(peers, problems))
+            measure_parts(field, parts, tell_part)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    print("\n".join(f"\n## {name}\n\n" + "\n".join(lines) for name, lines in found.items()))
-    if not (given.quick or given.no_write):
-        write(found, PAGE)
     return 0
 
 

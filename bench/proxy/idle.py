@@ -1,6 +1,7 @@
 """What a connection costs that only waits: 1,000 and 10,000 keep-alive connections that each were used once.
 
-Every proxy is started anew for this, for one that has grown before hands out what it has. What the kernel keeps for a
+Every proxy is started anew for this, for one that has grown before hands out what it has. Of ours, the worker is
+weighed; the processes beside it know of no connection. What the kernel keeps for a
 connection is the same for all and not in these figures.
 """
 
@@ -9,11 +10,13 @@ from __future__ import annotations
 import socket
 import struct
 import time
+from collections.abc import Iterable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
 from bench.processes import cpu_seconds, list_family, memory
 from bench.proxy.field import FAILURES, Field, list_absent, say
+from bench.proxy.gateway import list_workers
 from bench.proxy.peers import PATH, Peer
 from bench.report import table
 from bench.steady import is_whole
@@ -30,7 +33,7 @@ REQUEST = f"GET {PATH} HTTP/1.1\r\nHost: bench.test\r\n\r\n".encode()
 class Idle:
     name: str
     start_mb: float
-    bytes_each: tuple[tuple[int, int], ...]  # resident and proportional, for each of COUNTS
+    bytes_each: tuple[int, ...]  # of the first 1,000, and of the others
     share: float  # of a core, while the most of them idle
     alive: int  # of LOOKS
 
@@ -87,26 +90,30 @@ def measure_one(field: Field, peer: Peer) -> Idle:
         proxy = peer.start(field.make_folder(peer.name), field.upstream_port, stack)
         holder = stack.enter_context(closing(Holder(proxy.port)))
         holder.open_until(1)  # and the connection to the upstream is there
-        time.sleep(SETTLE_SECONDS)
-        pids = list_family(proxy.process.pid)
-        before, each = memory(pids), []
+        pids = list_workers(proxy.process.pid) or list_family(proxy.process.pid)
+        sizes = [weigh(pids)]
         for count in COUNTS:
             holder.open_until(count)
-            time.sleep(SETTLE_SECONDS)
-            now = memory(pids)
-            each.append(((now.rss - before.rss) // (count - 1), (now.pss - before.pss) // (count - 1)))
+            sizes.append(weigh(pids))
+        each = [(sizes[1] - sizes[0]) // COUNTS[0], (sizes[2] - sizes[1]) // (COUNTS[1] - COUNTS[0])]
         used = cpu_seconds(pids)
         time.sleep(WATCH_SECONDS)
         share = (cpu_seconds(pids) - used) / WATCH_SECONDS
-        return Idle(peer.name, before.rss / 1e6, tuple(each), share, holder.count_alive())
+        return Idle(peer.name, sizes[0] / 1e6, tuple(each), share, holder.count_alive())
+
+
+def weigh(pids: Iterable[int]) -> int:
+    """Proportional, once all is quiet."""
+    time.sleep(SETTLE_SECONDS)
+    return memory(pids).pss
 
 
 def describe(found: list[Idle]) -> list[str]:
-    head = ["", "MB before"]
-    head += [f"bytes each of {count:,} ({kind})" for count in COUNTS for kind in ("resident", "proportional")]
-    head += ["a core while they idle", f"of {LOOKS} asked again, answered"]
-    rows = []
-    for one in found:
-        each = [f"{value:,}" for pair in one.bytes_each for value in pair]
-        rows.append([one.name, f"{one.start_mb:.0f}", *each, f"{one.share:.1%}", one.alive])
+    first, most = COUNTS
+    head = ["", "MB before", f"bytes each, the first {first:,}", f"bytes each, the next {most - first:,}"]
+    head += [f"of a core while {most:,} idle", f"of {LOOKS} asked again, answered"]
+    rows = [
+        [one.name, f"{one.start_mb:.0f}", *(f"{value:,}" for value in one.bytes_each), f"{one.share:.1%}", one.alive]
+        for one in found
+    ]
     return table(head, rows)
