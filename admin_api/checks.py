@@ -18,6 +18,7 @@ from coalmine.model.salvage import Reading, read_definition
 from coalmine.routing.build import DEFAULT
 from coalmine.routing.check import RouteChecker, check_virtual_service
 from coalmine.settings import Settings
+from coalmine.tls import list_faults
 
 
 def gather(reader: Reader, routes: Iterable[Route]) -> Definitions:
@@ -69,6 +70,12 @@ def judge_route(reading: Reading[Route], checker: RouteChecker) -> Reading[Route
     return reading if route is None else reading.also(checker.check(route, reading.is_missing))
 
 
+def judge_upstream(reading: Reading[Upstream]) -> Reading[Upstream]:
+    """With what is wrong with the files that it names: who finds out here need not find out by failing requests."""
+    upstream = reading.definition
+    return reading if upstream is None or upstream.tls is None else reading.also(list_faults(upstream.tls))
+
+
 def judge_virtual_service(reading: Reading[VirtualService], definitions: Definitions) -> Reading[VirtualService]:
     service = reading.definition
     return reading if service is None else reading.also(check_virtual_service(service, definitions))
@@ -83,7 +90,9 @@ def judge_set(writer: Writer, config: ConfigSet, settings: Settings) -> list[Fau
     default = make_default(writer) if any(route.virtual_service == DEFAULT for route in config.routes) else []
     faults = list(config.faults)
     for reading in config.readings:
-        if isinstance(reading.definition, VirtualService):
+        if isinstance(reading.definition, Upstream):
+            faults += judge_upstream(reading).faults
+        elif isinstance(reading.definition, VirtualService):
             faults += judge_virtual_service(reading, definitions).faults
         elif isinstance(reading.definition, Upstream):
             faults += reading.also(find_own_endpoints(reading.definition, settings)).faults

@@ -55,10 +55,10 @@ def list_problems(
     code: Annotated[str | None, Query()] = None,
     severity: Annotated[Literal["error", "warning"] | None, Query()] = None,
 ) -> Response:
-    """Stored definitions that are not served as written, errors first."""
+    """Stored definitions that are not served as written, and what workers cannot use of their files; errors first."""
     wanted = [
         problem
-        for problem in parts.feed.current.problems
+        for problem in (*parts.feed.current.problems, *parts.feed.stats().problems)
         if code in (None, problem.code) and severity in (None, problem.severity)
     ]
     page = slice_page(wanted, _sort_key, paging.cursor, paging.limit)

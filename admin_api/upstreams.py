@@ -10,6 +10,7 @@ from starlette.responses import Response
 from admin_api import functions, resources
 from admin_api.answers import answer
 from admin_api.bodies import HasBody
+from admin_api.checks import judge_upstream
 from admin_api.documented import NAMED, READING, WRITING, problems, takes
 from admin_api.own_address import find_own_endpoints
 from admin_api.pages import PageBody, answer_page
@@ -36,7 +37,7 @@ UPSTREAMS: Resource[Upstream] = Resource(
     find=lambda reader, name: reader.find_upstream(name),
     put=lambda writer, item: writer.put_upstream(item),
     delete=lambda writer, name: writer.delete_upstream(name),
-    read=lambda writer, body: read_definition(Upstream, body),
+    read=lambda writer, body: judge_upstream(read_definition(Upstream, body)),
     show=show_upstream,
     used_by=_used_by,
     wakes_prober=True,

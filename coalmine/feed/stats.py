@@ -15,6 +15,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from operator import add
 from typing import Any
 
+from coalmine.errors import Problem
+
 LABELS = ("virtual_service", "route", "function", "upstream", "code")
 Labels = tuple[str, str, str, str, int]
 RouteKey = tuple[str, str]  # virtual service, route
@@ -162,12 +164,13 @@ def fold(series: SeriesByLabels, stale: Collection[RouteKey]) -> SeriesByLabels:
 class Told:
     """All that one worker has told so far."""
 
-    __slots__ = ("counters", "gauges", "series")
+    __slots__ = ("counters", "gauges", "problems", "series")
 
     def __init__(self) -> None:
         self.series: SeriesByLabels = {}
         self.counters: Figures = {}
         self.gauges: Figures = {}
+        self.problems: tuple[Problem, ...] = ()  # here and now, which no definition can tell
 
     def take(self, stats: Mapping[str, Any]) -> None:
         """Raises KeyError, TypeError or ValueError where it is nothing that a worker says."""
@@ -175,6 +178,7 @@ class Told:
         self.series = told if stats.get("whole") else {**self.series, **told} if told else self.series
         self.counters = dict(stats.get("counters", {}))
         self.gauges = dict(stats.get("gauges", {}))
+        self.problems = tuple(Problem(**one) for one in stats.get("problems", ()))
 
     def without_gauges(self) -> Told:
         """What stays of a worker that is gone."""
@@ -200,6 +204,7 @@ def merge_told(parts: Iterable[Told]) -> Told:
             found.merge(series)
         _add(total.counters, part.counters)
         _add(total.gauges, part.gauges)
+        total.problems = tuple(dict.fromkeys((*total.problems, *part.problems)))
     return total
 
 

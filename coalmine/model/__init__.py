@@ -50,6 +50,7 @@ from coalmine.model.route import (
     VirtualService,
 )
 from coalmine.model.upstream import Discovery, HealthCheck, Upstream
+from coalmine.model.upstream_tls import UpstreamTls
 
 __all__ = [
     "DEFAULT_STYLES",
@@ -98,6 +99,7 @@ __all__ = [
     "Sticky",
     "Style",
     "Upstream",
+    "UpstreamTls",
     "ValueMatch",
     "VirtualService",
 ]

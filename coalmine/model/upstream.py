@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from coalmine.model.base import Definition, Name, NotEmpty
 from coalmine.model.route import Path
+from coalmine.model.upstream_tls import UpstreamTls
 
 _HOST = re.compile(r"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+")
 # urlsplit silently drops line breaks and tabs, so they are refused before it sees them.
@@ -101,6 +102,9 @@ class Upstream(Definition):
     endpoints: Annotated[tuple[Origin, ...], NotEmpty] = Field(max_length=256)
     discovery: Discovery = Discovery()
     health_check: HealthCheck | None = Field(None, description="absent: endpoints are judged by their answers alone")
+    tls: UpstreamTls | None = Field(
+        None, description="of https endpoints: absent: the system's authorities vouch for them, by their host names"
+    )
     labels: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -109,6 +113,8 @@ class Upstream(Definition):
             raise ValueError("the endpoints of one upstream have one scheme, http or https")
         if len(set(self.endpoints)) != len(self.endpoints):
             raise ValueError("an endpoint stands twice")
+        if self.tls is not None and not self.endpoints[0].startswith("https:"):
+            raise ValueError("tls is for endpoints that begin with https://")
         return self
 
 

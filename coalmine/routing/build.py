@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from operator import is_
 
 from coalmine.errors import Problem
-from coalmine.model import Definitions, Destination, Mirror, Route, VirtualService
+from coalmine.model import Definitions, Destination, Mirror, Route, Upstream, VirtualService
 from coalmine.routing.known import Known
 from coalmine.routing.local import find_local_faults
 from coalmine.routing.order import Key, order_key
@@ -87,6 +87,7 @@ class Builder:
         self._services = {service.name: self._build_service(service, members[service.name]) for service in claimed}
         for service in self._services.values():
             problems += service.problems
+        problems += map(_warn_of, (one for one in definitions.upstreams if one.tls is not None and not one.tls.verify))
         served = tuple(service.served for service in self._services.values())
         return make_snapshot(_serve_upstreams(definitions), served, _tidy(problems))
 
@@ -166,9 +167,14 @@ def _shadow_problems(shadowed: dict[str, str]) -> Iterable[Problem]:
         yield Problem("route_shadowed", f"routes/{name}", detail, "warning")
 
 
+def _warn_of(unverified: Upstream) -> Problem:
+    detail = "tls.verify is false: anybody who can get between may pass for this upstream"
+    return Problem("upstream_unverified", f"upstreams/{unverified.name}", detail, "warning")
+
+
 def _serve_upstreams(definitions: Definitions) -> tuple[ServedUpstream, ...]:
     return tuple(
-        ServedUpstream(upstream.name, upstream.endpoints, upstream.health_check)
+        ServedUpstream(upstream.name, upstream.endpoints, upstream.health_check, upstream.tls)
         for upstream in sorted(definitions.upstreams, key=lambda one: one.name)
     )
 

@@ -17,7 +17,7 @@ from typing import Literal
 from pydantic import JsonValue, TypeAdapter
 
 from coalmine.errors import Problem
-from coalmine.model import HealthCheck, Place, Route, Style
+from coalmine.model import HealthCheck, Place, Route, Style, UpstreamTls
 
 Shape = Literal["primitive", "array", "object"]
 
@@ -135,6 +135,7 @@ class ServedUpstream:
     name: str
     endpoints: tuple[str, ...]  # origins: scheme://host[:port]
     health_check: HealthCheck | None = None
+    tls: UpstreamTls | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """The listener's certificates: read again when their files change, and never given up for worse ones.
 
 Rule 1: connections that stand go on; the next handshake takes what was read last.
-Rule 2: files that cannot be used leave what is served as it is; that is told once in the log, and in ``tell`` until it
-        is mended. Certificates that no client would take now replace only such as are no better.
+Rule 2: files that cannot be used leave what is served as it is; that is told once in the log, and among the problems
+        until it is mended. Certificates that no client would take now replace only such as are no better.
 Rule 3: files are read when they have stood still from one look to the next: certificate and key are seldom replaced in
         one instant. Whoever asks for it (``reload``) is obeyed at once.
 """
@@ -10,14 +10,17 @@ Rule 3: files are read when they have stood still from one look to the next: cer
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from coalmine.errors import Problem
 from coalmine.tls import ServerFiles, ServerTls, TlsError, load_server, take_stamps
 
 # Renewed certificates are valid long before the old ones are not: seconds do not matter, and looking costs a few calls.
 LOOK_SECONDS = 1.0
+# Where problems of the listener's certificates stand.
+WHERE = "settings/tls_certificate"
 _log = logging.getLogger(__name__)
 
 
@@ -60,23 +63,26 @@ class Certificates:
         self._seen = seen
 
     def tell(self) -> list[dict[str, Any]]:
-        """Plain data: what is shown to clients, until when, and what is wrong with it or with its files."""
-        served = self.served
-        if served is None:
-            return [
-                {"file": pair.certificate, "names": [], "not_after": 0, "problem": self.problem}
-                for pair in self.files.pairs
-            ]
-        fault = served.find_fault(self._calendar())
+        """Plain data: what is shown to clients, and until when; 0: nothing, because it could never be read."""
+        if self.served is None:
+            return [{"file": pair.certificate, "names": [], "not_after": 0} for pair in self.files.pairs]
         return [
             {
                 "file": identity.pair.certificate,
                 "names": list(identity.certificate.names),
                 "not_after": int(identity.certificate.not_after.timestamp()),
-                "problem": self.problem or (fault and str(fault)),
             }
-            for identity in served.identities
+            for identity in self.served.identities
         ]
+
+    def list_problems(self) -> Iterator[Problem]:
+        """What is wrong with the files, and with what is served."""
+        if self.problem is not None:
+            severity = "error" if self.served is None else "warning"
+            yield Problem("tls_files_unusable", WHERE, self.problem, severity)
+        fault = self.served.find_fault(self._calendar()) if self.served is not None else None
+        if fault is not None:
+            yield Problem("certificate_out_of_date", WHERE, str(fault))
 
     def _refuse_worse(self, loaded: ServerTls) -> None:
         now = self._calendar()

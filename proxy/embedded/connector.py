@@ -12,11 +12,11 @@ import ipaddress
 import socket
 import ssl
 
+from coalmine.tls import ClientTls, TlsError, explain
 from proxy.embedded.endpoints import Endpoint
 from proxy.embedded.options import EngineOptions
 from proxy.embedded.stats import Counters
 from proxy.embedded.timeouts import Clock
-from proxy.embedded.tls import upstream_context
 from proxy.embedded.upstream import Owner, UpstreamConnection, take_idle
 
 
@@ -63,7 +63,11 @@ class Connector:
             seconds = self.options.connect_timeout_seconds
             self._counters.connect_failures["timeout"] += 1
             owner.upstream_failed("connect-failure", f"{endpoint.origin}: no connection within {seconds:g} seconds")
-        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError; a name that is no IDNA a ValueError
+        except (ssl.SSLError, TlsError) as error:
+            self._counters.connect_failures["tls"] += 1
+            reason = explain(error) if isinstance(error, ssl.SSLError) else str(error)
+            owner.upstream_failed("tls", f"{endpoint.origin}: {reason}")
+        except (OSError, ValueError) as error:  # a name that is no IDNA is a ValueError
             self._counters.connect_failures[find_reason(error)] += 1
             owner.upstream_failed("connect-failure", f"{endpoint.origin}: {_describe(error)}")
         else:
@@ -74,22 +78,25 @@ class Connector:
     async def _open_first(self, endpoint: Endpoint) -> UpstreamConnection:
         """The first of the endpoint's addresses that can be connected to."""
         failure: OSError = OSError("the name has no address")
+        context = await _find_context(endpoint) if endpoint.tls is not None else None
         for address in await self._resolve(endpoint):
             try:
-                return await self._open_address(endpoint, address)
+                return await self._open_address(endpoint, address, context)
             except OSError as error:
                 failure = error
         raise failure
 
-    async def _open_address(self, endpoint: Endpoint, address: str) -> UpstreamConnection:
+    async def _open_address(
+        self, endpoint: Endpoint, address: str, context: ssl.SSLContext | None
+    ) -> UpstreamConnection:
         if not self.options.allow_link_local and _is_link_local(address):
             raise AddressRefusedError(f"{address} is a link-local address, which settings do not allow")
         _, connection = await asyncio.get_running_loop().create_connection(
             lambda: UpstreamConnection(self, endpoint),
             address,
             endpoint.port,
-            ssl=upstream_context() if endpoint.tls else None,
-            server_hostname=endpoint.host if endpoint.tls else None,
+            ssl=context,
+            server_hostname=endpoint.tls.server_name(endpoint.host) if endpoint.tls else None,
         )
         return connection
 
@@ -105,7 +112,6 @@ class Connector:
 # The first that fits; what nothing fits is ``other``.
 _REASONS: tuple[tuple[type[Exception], str], ...] = (
     (AddressRefusedError, "address_refused"),
-    (ssl.SSLError, "tls"),
     (socket.gaierror, "name"),
     (UnicodeError, "name"),
     (ConnectionRefusedError, "refused"),
@@ -122,6 +128,18 @@ def find_reason(error: Exception) -> str:
     """The ``reason`` under which a failure to connect is counted: one of few."""
     known = (reason for kind, reason in _REASONS if isinstance(error, kind))
     return next(known, None) or _REASONS_BY_NUMBER.get(getattr(error, "errno", None) or 0, "other")
+
+
+async def _find_context(endpoint: Endpoint) -> ssl.SSLContext:
+    """Read in a thread where it has to be read. What idles by older files is given up then; raises TlsError."""
+    tls: ClientTls | None = endpoint.tls
+    assert tls is not None
+    found = tls.find_context()
+    if found is None:
+        found = await asyncio.to_thread(tls.read)
+        for connection in list(endpoint.idle):
+            connection.close()
+    return found
 
 
 def _is_link_local(address: str) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from coalmine.routing.snapshot import ServedUpstream
+from coalmine.tls import ClientTls, default_tls
 from proxy.embedded.retry import RetryBudget
 
 if TYPE_CHECKING:
@@ -47,10 +48,11 @@ class Endpoint:
         "tls",
     )
 
-    def __init__(self, origin: str) -> None:
+    def __init__(self, origin: str, tls: ClientTls | None = None) -> None:
+        """``tls``: of its upstream; absent: the common one."""
         parts = urlsplit(origin)
         self.origin = origin
-        self.tls = parts.scheme == "https"
+        self.tls = (tls or default_tls()) if parts.scheme == "https" else None
         self.host = parts.hostname or ""
         self.port = parts.port or (443 if self.tls else 80)
         self.authority = parts.netloc.encode("ascii", "replace")
@@ -75,12 +77,13 @@ class Endpoint:
 class Cluster:
     """The endpoints of one upstream, taken in turn."""
 
-    __slots__ = ("_turn", "budget", "endpoints", "health_check", "name")
+    __slots__ = ("_turn", "budget", "endpoints", "health_check", "name", "tls")
 
     def __init__(self, upstream: ServedUpstream, endpoints: list[Endpoint], budget: RetryBudget | None = None) -> None:
         self.name = upstream.name
         self.endpoints = endpoints
         self.health_check = upstream.health_check
+        self.tls = upstream.tls
         self.budget = budget or RetryBudget()
         self._turn = 0
 
@@ -126,8 +129,15 @@ def update_clusters(old: dict[str, Cluster], upstreams: tuple[ServedUpstream, ..
 
 
 def _update_cluster(old: Cluster | None, upstream: ServedUpstream) -> Cluster:
-    known = {endpoint.origin: endpoint for endpoint in old.endpoints} if old else {}
+    # Connections that were made by other rules of trust are not kept: with other TLS, all endpoints are new.
+    same = old is not None and old.tls == upstream.tls
+    known = {endpoint.origin: endpoint for endpoint in old.endpoints} if old is not None and same else {}
     if old is not None and tuple(known) == upstream.endpoints and old.health_check == upstream.health_check:
         return old
-    endpoints = [known.get(origin) or Endpoint(origin) for origin in upstream.endpoints]
+    tls = next((endpoint.tls for endpoint in known.values()), None) or _make_tls(upstream)
+    endpoints = [known.get(origin) or Endpoint(origin, tls) for origin in upstream.endpoints]
     return Cluster(upstream, endpoints, old.budget if old else None)
+
+
+def _make_tls(upstream: ServedUpstream) -> ClientTls | None:
+    return ClientTls(upstream.tls, f"upstreams/{upstream.name}") if upstream.tls is not None else None

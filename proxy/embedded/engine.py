@@ -11,11 +11,12 @@ import os
 import random
 import socket
 import time
-from collections.abc import Callable, Collection, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from coalmine.errors import Problem
 from coalmine.feed.slices import forget, run_in_slices
 from coalmine.feed.stats import RouteKey
 from coalmine.routing.decision import Reply
@@ -193,6 +194,7 @@ class Engine:
             "gauges": self._gauges(),
             "counters": self.counters.dump(),
             "certificates": self._tls.certificates.tell() if self._tls is not None else [],
+            "problems": list(map(asdict, self._list_problems())),
         }
 
     async def tell(self, counters: Mapping[str, Any], *, whole: bool, fold: Collection[RouteKey] = ()) -> str:
@@ -203,7 +205,7 @@ class Engine:
         if fold:
             self.stats_store.fold(fold)
         gauges = {**self._gauges(), "certificate_expiry_timestamp_seconds": self._tell_certificates()}
-        return await run_in_slices(self.stats_store.tell_by_steps(counters, gauges, whole=whole))
+        return await run_in_slices(self.stats_store.tell_by_steps(counters, gauges, self._list_problems(), whole=whole))
 
     def _tell_certificates(self) -> dict[str, int]:
         """Until when each is valid, by its file, in seconds since the epoch."""
@@ -220,6 +222,15 @@ class Engine:
             "endpoints_unhealthy": sum(endpoint.down for endpoint in endpoints),
             "endpoints_ejected": sum(endpoint.ejected_until > now for endpoint in endpoints),
         }
+
+    def _list_problems(self) -> Iterator[Problem]:
+        """What is wrong here and now, and no definition can tell: files that cannot be used."""
+        if self._tls is not None:
+            yield from self._tls.certificates.list_problems()
+        for cluster in self.served.clusters.values():
+            fault = next((one.tls.problem for one in cluster.endpoints if one.tls is not None and one.tls.problem), "")
+            if fault:
+                yield Problem("tls_files_unusable", f"upstreams/{cluster.name}", fault)
 
     # For the connections
 

@@ -32,6 +32,7 @@ FEW_RETRIES = 3
 # The conditions that each failure fulfils: without an answer it becomes a 502 or 504 of the gateway's own.
 OF_FAILURE: dict[Failure, frozenset[RetryCondition]] = {
     "connect-failure": frozenset({"connect-failure", "5xx", "gateway-error"}),
+    "tls": frozenset({"connect-failure", "5xx", "gateway-error"}),
     "reset": frozenset({"reset", "5xx", "gateway-error"}),
     "timeout": frozenset({"timeout", "5xx", "gateway-error"}),
     "protocol": frozenset({"5xx", "gateway-error"}),
@@ -39,6 +40,7 @@ OF_FAILURE: dict[Failure, frozenset[RetryCondition]] = {
 # The answer where nothing helped.
 CODE_OF_FAILURE: dict[Failure, str] = {
     "connect-failure": "upstream_unreachable",
+    "tls": "upstream_tls",
     "reset": "upstream_reset",
     "timeout": "upstream_timeout",
     "protocol": "upstream_protocol_error",

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Generator, Mapping
+from collections.abc import Collection, Generator, Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 
+from coalmine.errors import Problem
 from coalmine.feed.stats import BUCKETS, Labels, RouteKey, Series, fold, pack_series, show_series
 
 __all__ = ["BUCKETS", "MAX_CODES", "Counters", "Labels", "Series", "Stats"]
@@ -108,7 +110,7 @@ class Stats:
         return [show_series(*item) for item in self.series.items()]
 
     def tell_by_steps(
-        self, counters: Mapping[str, Any], gauges: Mapping[str, Any], *, whole: bool
+        self, counters: Mapping[str, Any], gauges: Mapping[str, Any], problems: Iterable[Problem] = (), *, whole: bool
     ) -> Generator[None, None, str]:
         """JSON for ``coalmine.feed.stats.Told``, made by steps: requests are served in between."""
         lines: list[str] = []
@@ -117,5 +119,6 @@ class Stats:
                 series.told = series.count
                 lines.append(pack_series(labels, series))
             yield
-        head = json.dumps({"whole": whole, "counters": {**self.counters.dump(), **counters}, "gauges": gauges})
+        told = {"whole": whole, "counters": {**self.counters.dump(), **counters}, "gauges": gauges}
+        head = json.dumps({**told, "problems": list(map(asdict, problems))})
         return f'{head[:-1]},"series":[{",".join(lines)}]}}'

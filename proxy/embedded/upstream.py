@@ -8,9 +8,11 @@ Rule 3: what this object learns it tells its owner at once; it buffers nothing b
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, Protocol, cast
 
+from coalmine.tls import explain
 from proxy.embedded import grammar
 from proxy.embedded.body import BodyReader, CloseReader, FramingError, trailer_of
 from proxy.embedded.options import MAX_IDLE_PER_ENDPOINT, UPSTREAM_IDLE_SECONDS
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from proxy.embedded.endpoints import Endpoint
 
 # Why an upstream did not answer; the names of RetryCondition where there is one.
-Failure = Literal["connect-failure", "reset", "timeout", "protocol"]
+Failure = Literal["connect-failure", "tls", "reset", "timeout", "protocol"]
 
 _ANSWER_BEGINS = b"HTTP/1."
 # RFC 9110 section 15.2 allows any number of interim responses; one that never comes to its answer is no server.
@@ -50,6 +52,7 @@ class Owner(Protocol):
 class UpstreamConnection(asyncio.Protocol):
     __slots__ = (
         "_buffer",
+        "_closed_well",
         "_connector",
         "_idle_seconds",
         "_idling",
@@ -89,6 +92,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.reused = False  # it has served before, so its end may be old news
         self.deadline = 0.0  # of idling
         self._idling = False
+        self._closed_well = False  # the other side has said that it sends no more
         self._interim = 0  # interim responses before the answer
 
     # asyncio.Protocol
@@ -106,14 +110,22 @@ class UpstreamConnection(asyncio.Protocol):
         owner = self._leave()
         if owner is None:
             return
-        if exc is None and isinstance(self._reader, CloseReader):
+        if exc is None and isinstance(self._reader, CloseReader) and self._has_end():
             owner.response_continued(b"", True, b"")
             owner.response_done()
+        elif isinstance(exc, ssl.SSLError) and "ALERT" in (exc.reason or "") and not (self.answered or self.reused):
+            owner.upstream_failed("tls", explain(exc))  # in TLS 1.3, client certificates are judged after the handshake
         else:
             owner.upstream_failed("reset", "the upstream closed the connection before its answer was complete")
 
     def eof_received(self) -> bool:
-        return self.owner is not None and self.owner.upstream_ended()
+        self._closed_well = True
+        return self.owner is not None and self.owner.upstream_ended() and self.transport.can_write_eof()
+
+    def _has_end(self) -> bool:
+        """Whether an answer that ends with its connection is whole: over TLS, a mere break proves nothing
+        (RFC 9112 section 9.8)."""
+        return self.endpoint.tls is None or self._closed_well
 
     def pause_writing(self) -> None:
         if self.owner is not None:

@@ -111,7 +111,9 @@ def test_what_cannot_be_used_leaves_the_old_certificate_and_is_told_until_it_is_
     for now in range(10, 20):
         loaded.look(now)
     assert loaded.served is before is not None
-    assert words in loaded.tell()[0]["problem"]
+    assert [(one.code, one.severity, words in one.detail) for one in loaded.list_problems()] == [
+        ("tls_files_unusable", "warning", True)
+    ]
     warnings = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     assert [words in line and "still served" in line for line in warnings] == [True]
     assert "PRIVATE" not in "".join(warnings)
@@ -119,7 +121,7 @@ def test_what_cannot_be_used_leaves_the_old_certificate_and_is_told_until_it_is_
     copy(authority.issue("localhost", "third.test", name="mended"), files.pairs[0])
     for now in range(20, 30):
         loaded.look(now)
-    assert (loaded.tell()[0]["problem"], loaded.tell()[0]["names"]) == (None, ["localhost", "third.test"])
+    assert (list(loaded.list_problems()), loaded.tell()[0]["names"]) == ([], ["localhost", "third.test"])
 
 
 def test_files_that_change_under_the_eyes_are_read_when_they_stand_still(
@@ -172,7 +174,7 @@ def test_an_expired_certificate_is_better_than_none_and_is_told(authority: Autho
     pair = authority.issue("localhost", days=(-90, -1))
     loaded = Certificates(ServerFiles((pair,)))
     assert loaded.served is not None
-    assert "expired at" in loaded.tell()[0]["problem"]
+    assert ["expired at" in one.detail for one in loaded.list_problems()] == [True]
 
 
 def test_a_worse_certificate_replaces_one_that_is_no_better(authority: Authority) -> None:
@@ -195,7 +197,7 @@ def test_files_that_could_never_be_used_serve_nobody_until_they_can(
             gateway.secure_client(context)
         with gateway.client() as plain:
             assert plain.ask(request()).status == 200
-        assert "holds no private key" in gateway.stats()["certificates"][0]["problem"]
+        assert ["holds no private key" in one["detail"] for one in gateway.stats()["problems"]] == [True]
         replace(files.pairs[0].key, kept)
-        assert eventually(lambda: gateway.stats()["certificates"][0]["problem"] is None)
+        assert eventually(lambda: not gateway.stats()["problems"])
         assert "first.test" in names(gateway, context)

@@ -154,6 +154,7 @@ class RawUpstream:
         self.scripts: list[Script] = []
         self.seen: list[Seen] = []
         self.opened = 0
+        self.greeting = b""  # what it says to everybody, before it is asked anything
         self._live: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
         self._changed = threading.Condition()
@@ -197,6 +198,7 @@ class RawUpstream:
                 return
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.opened += 1
+            sock.sendall(self.greeting)
             self._live.add(sock)
             thread = threading.Thread(target=self._serve, args=(Peer(sock, self.opened),))
             thread.start()
