@@ -13,11 +13,13 @@ import time
 from dataclasses import dataclass
 from urllib.parse import quote, urljoin, urlsplit
 
-from coalmine.model import AttemptOutcome
+from coalmine.model import AttemptOutcome, Upstream
+from coalmine.tls import TlsError, explain
 from discovery import addresses
 from discovery.exchange import Head, NotHttpError, get
 from discovery.inflate import BadEncodingError, Body, TooLargeError
 from discovery.options import ProbeOptions
+from discovery.trust import Trust, Trusts
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_HOPS = 3
@@ -93,14 +95,15 @@ class Fetcher:
 
     def __init__(self, options: ProbeOptions) -> None:
         self._options = options
-        self._tls = ssl.create_default_context()
+        self._trusts = Trusts(origin)
 
-    async def fetch(self, url: str, validators: Validators = NO_VALIDATORS) -> Fetched:
+    async def fetch(self, upstream: Upstream, url: str, validators: Validators = NO_VALIDATORS) -> Fetched:
+        trust = self._trusts.find(upstream)
         started = time.monotonic()
         fetched = Fetched(url)
         try:
             async with asyncio.timeout(self._options.timeout_seconds):
-                await self._follow(fetched, validators)
+                await self._follow(fetched, validators, trust)
         except _RefusedError as error:
             fetched.refusal, fetched.detail = error.outcome, error.detail
         except TooLargeError:
@@ -110,14 +113,14 @@ class Fetcher:
         except TimeoutError:
             seconds = f"{self._options.timeout_seconds:g}"
             fetched.refusal, fetched.detail = "too_slow", f"the whole answer was not there within {seconds} s"
-        except (NotHttpError, OSError, ValueError) as error:
+        except (NotHttpError, OSError, ValueError, TlsError) as error:
             fetched.refusal, fetched.detail = _explain(error)
         fetched.seconds = round(time.monotonic() - started, 4)
         return fetched
 
-    async def _follow(self, fetched: Fetched, validators: Validators) -> None:
+    async def _follow(self, fetched: Fetched, validators: Validators, trust: Trust) -> None:
         for _ in range(_MAX_HOPS + 1):
-            answer = await self._send(fetched, validators)
+            answer = await self._send(fetched, validators, trust)
             location = answer.head.get("location")
             if answer.head.status not in _REDIRECTS or not location:
                 if answer.body is None:
@@ -127,13 +130,13 @@ class Fetcher:
             fetched.url = _check_redirect(fetched.url, location)
         raise _RefusedError("redirect_refused", f"more than {_MAX_HOPS} redirects")
 
-    async def _send(self, fetched: Fetched, validators: Validators) -> _Answer:
+    async def _send(self, fetched: Fetched, validators: Validators, trust: Trust) -> _Answer:
         """One request to the first checked address that takes the connection."""
         parts = urlsplit(fetched.url)
         scheme, host, port = origin(fetched.url)
         target = quote(parts.path or "/", safe=_SAFE) + (f"?{quote(parts.query, safe=_SAFE)}" if parts.query else "")
         headers = [*self._headers(parts.netloc), *validators.headers()]
-        tls = (self._tls, host) if scheme == "https" else None
+        tls = await trust.choose((scheme, host, port))
         last: OSError | None = None
         for address in (await self._addresses(host, port))[:_MAX_ADDRESSES]:
             answer = _Answer(self._options.max_bytes)
@@ -205,7 +208,9 @@ def _check_redirect(url: str, location: str) -> str:
 
 def _explain(error: Exception) -> tuple[AttemptOutcome, str]:
     if isinstance(error, ssl.SSLError):
-        return "tls_failed", f"TLS failed: {getattr(error, 'verify_message', '') or error.reason or error}"
+        return "tls_failed", f"TLS failed: {explain(error)}"
+    if isinstance(error, TlsError):
+        return "tls_failed", str(error)
     if isinstance(error, NotHttpError):
         return "unreachable", f"the answer is not HTTP: {_words(error)}"
     if isinstance(error, ConnectionRefusedError):

@@ -215,7 +215,7 @@ class Search:
         self._visited.add(url)
         if self._clock() > self._deadline:
             raise _OutOfTimeError
-        fetched = await self._fetcher.fetch(url)
+        fetched = await self._fetcher.fetch(self._upstream, url)
         await self._follow_links(fetched, depth)
         if fetched.refusal is not None:
             self._note(fetched, reason, fetched.refusal, fetched.detail)
@@ -319,12 +319,12 @@ class Search:
     async def _fetch_again(self, source: Source) -> Fetched:
         """From the first endpoint, under which sources are known; when that one is down, from the others."""
         first, *others = self._upstream.endpoints
-        fetched = await self._fetcher.fetch(source.url, source.validators)
+        fetched = await self._fetcher.fetch(self._upstream, source.url, source.validators)
         for endpoint in others if source.url.startswith(first + "/") else ():
             if fetched.refusal not in _IN_TROUBLE:
                 break
             self._note(fetched, _KNOWN, fetched.refusal, fetched.detail)
-            fetched = await self._fetcher.fetch(endpoint + source.url[len(first) :], source.validators)
+            fetched = await self._fetcher.fetch(self._upstream, endpoint + source.url[len(first) :], source.validators)
         return fetched
 
     def _canonical(self, url: str) -> str:

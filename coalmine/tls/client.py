@@ -37,13 +37,20 @@ class ClientTls:
         self._paths = list_paths(definition)
         self._stamps: tuple[Stamp | None, ...] = ()
         self._reading = threading.Lock()
+        # The system's authorities are a megabyte: whoever asks for no more than another name shares them.
+        plain = definition.model_copy(update={"server_name": None}) == DEFAULT
+        self._common = default_tls() if plain and definition is not DEFAULT else None
 
     def find_context(self) -> ssl.SSLContext | None:
         """The context, if what was read is still what is there."""
+        if self._common is not None:
+            return self._common.find_context()
         return self._context if self._context is not None and take_stamps(self._paths) == self._stamps else None
 
     def read(self) -> ssl.SSLContext:
         """The context, of the files as they are now; raises TlsError."""
+        if self._common is not None:
+            return self._common.read()
         with self._reading:
             found = self.find_context()
             if found is not None:
