@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from coalmine.routing.cors import asked_method, is_preflight
 from coalmine.routing.decision import Decision, Reply, RequestHead
+from coalmine.routing.disguise import is_suspect, refuse_disguise
 from coalmine.routing.problem import problem_reply
 from coalmine.routing.steer import Draw
 
@@ -42,6 +43,10 @@ def decide(
     if matched is None:
         detail = f"no route of virtual service {service.name} matches {head.method} {head.path}"
         return problem_reply("no_route", detail)
+    if is_suspect(head.path):
+        disguised = refuse_disguise(service, head, matched)
+        if disguised is not None:
+            return disguised
     action = matched.route.action
     if action.limit is not None and limits is not None:
         refused = action.limit.refuse(head, limits)

@@ -17,6 +17,7 @@ from coalmine.routing.cors import Headers, is_preflight
 from coalmine.routing.decide import BODY_LIMIT, decide
 from coalmine.routing.decision import Forward, Reply, RequestHead
 from coalmine.routing.destination import Send
+from coalmine.routing.disguise import refuse_disguise
 from coalmine.routing.edits import CONTENT
 from coalmine.routing.hosts import normalize_host
 from coalmine.routing.limit import describe_limit
@@ -130,6 +131,10 @@ def explain(table: RouteTable, head: RequestHead, *, body: bytes | None = None) 
         return Explanation(service.name, name, candidates, reply=_show_reply(preflight), notes=(note,))
     if matched is None:
         return Explanation(service.name, None, candidates, reply=_ask_decide(table, head))
+    disguised = refuse_disguise(service, head, matched)
+    if disguised is not None:
+        note = "the path is refused because it would be a way round an earlier route"
+        return Explanation(service.name, None, candidates, reply=_show_reply(disguised), notes=(note,))
     asked = _Asked(table, head, matched, body)
     return _explain_action(asked, Explanation(service.name, matched.route.name, candidates))
 

@@ -166,11 +166,11 @@ def refuse_early(head: bytes | bytearray, seen: int = 0) -> Reply | None:
 
     ``seen`` bytes of it were found in order before: a head that comes byte by byte is not read again and again.
     """
-    if grammar.BARE_LINE_END.search(head, max(0, seen - 1)):
-        return bad_request("lines end with CR LF, and nothing else is a line end")
     end = head.find(b"\r\n", 0, MAX_TARGET_BYTES + 512)
     if 0 <= end >= seen - 1 and grammar.REQUEST_LINE.fullmatch(head, 0, end) is None:
         return _explain_line(bytes(head[:end]))
+    if grammar.BARE_LINE_END.search(head, max(0, seen - 1)):
+        return bad_request("lines end with CR LF, and nothing else is a line end")
     return None
 
 
