@@ -109,7 +109,11 @@ SETTINGS: tuple[Setting, ...] = (
         "longest wait for an upstream's answer to begin, and between its parts, where the route says nothing",
     ),
     Setting("connect_timeout_seconds", 5.0, "longest time to connect to an endpoint"),
-    Setting("tunnel_idle_seconds", 3600.0, "longest time in which nothing passes a tunnel (a WebSocket), either way"),
+    Setting(
+        "tunnel_idle_seconds",
+        3600.0,
+        "longest time in which nothing passes a tunnel (a WebSocket), either way; 0 is no limit",
+    ),
     Setting("max_connections", 10_000, "client connections one worker accepts"),
     Setting("max_requests", 5_000, "requests one worker has in flight; more are answered 503 at once; 0 is no limit"),
     Setting("grace_seconds", 10.0, "how long requests in flight may finish after a stop signal"),

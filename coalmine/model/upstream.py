@@ -105,6 +105,13 @@ class Upstream(Definition):
     tls: UpstreamTls | None = Field(
         None, description="of https endpoints: absent: the system's authorities vouch for them, by their host names"
     )
+    max_requests: int | None = Field(
+        None,
+        ge=1,
+        le=1_000_000,
+        description="requests that one worker has in flight to it; more are answered 503 at once; absent: four fifths"
+        " of the setting max_requests, so that one upstream cannot take the places of all others",
+    )
     labels: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")

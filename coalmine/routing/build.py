@@ -174,7 +174,7 @@ def _warn_of(unverified: Upstream) -> Problem:
 
 def _serve_upstreams(definitions: Definitions) -> tuple[ServedUpstream, ...]:
     return tuple(
-        ServedUpstream(upstream.name, upstream.endpoints, upstream.health_check, upstream.tls)
+        ServedUpstream(upstream.name, upstream.endpoints, upstream.health_check, upstream.tls, upstream.max_requests)
         for upstream in sorted(definitions.upstreams, key=lambda one: one.name)
     )
 

@@ -136,6 +136,7 @@ class ServedUpstream:
     endpoints: tuple[str, ...]  # origins: scheme://host[:port]
     health_check: HealthCheck | None = None
     tls: UpstreamTls | None = None
+    max_requests: int | None = None  # in flight from one worker; None: as its settings say
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from coalmine.errors import StartupError
 from coalmine.serve.banner import write_addresses
 from coalmine.serve.certificates import check_certificates
 from coalmine.serve.children import ChildSpec, python_module
+from coalmine.serve.descriptors import fit_descriptors
 from coalmine.serve.orders import Orders, dump_orders, without_secrets
 from coalmine.serve.ownership import check_owners
 from coalmine.serve.reloading import Renew
@@ -128,7 +129,7 @@ def _bind_workers(settings: Settings, address: str, flag: str) -> list[socket.so
 
 def serve(settings: Settings, reread: Callable[[], Settings] | None = None) -> int:
     """Serve until told to stop; returns the exit code. ``reread``: the settings at a reload, if they may change."""
-    gateway = open_gateway(settings)
+    gateway = open_gateway(fit_descriptors(settings, report_to_stderr))
     try:
         requests = listen_for_requests(gateway.scratch)
         with requests, PidFile(settings.database, requests, report_to_stderr):
@@ -147,7 +148,11 @@ def _supervise(gateway: Gateway, reread: Callable[[], Settings], requests: socke
         hang_seconds=gateway.settings.hang_seconds,
         on_ready=lambda: write_addresses(gateway.settings, sys.stdout),
         on_stopping=gateway.close_sockets,
-        renew=Renew(lambda: gateway.renew(reread()), leaving_seconds=leaving_seconds, requests=requests),
+        renew=Renew(
+            lambda: gateway.renew(fit_descriptors(reread(), report_to_stderr)),
+            leaving_seconds=leaving_seconds,
+            requests=requests,
+        ),
     ).run()
 
 

@@ -17,7 +17,10 @@ from proxy.embedded.endpoints import Endpoint
 from proxy.embedded.options import EngineOptions
 from proxy.embedded.stats import Counters
 from proxy.embedded.timeouts import Clock
-from proxy.embedded.upstream import Owner, UpstreamConnection, take_idle
+from proxy.embedded.upstream import Failure, Owner, UpstreamConnection, take_idle
+
+# What this machine lacks for another connection: descriptors, ports, memory.
+EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM})
 
 
 class AddressRefusedError(OSError):
@@ -69,7 +72,8 @@ class Connector:
             owner.upstream_failed("tls", f"{endpoint.origin}: {reason}")
         except (OSError, ValueError) as error:  # a name that is no IDNA is a ValueError
             self._counters.connect_failures[find_reason(error)] += 1
-            owner.upstream_failed("connect-failure", f"{endpoint.origin}: {_describe(error)}")
+            failure: Failure = "exhausted" if _is_exhausted(error) else "connect-failure"
+            owner.upstream_failed(failure, f"{endpoint.origin}: {_describe(error)}")
         else:
             self._counters.upstream_connections_opened += 1
             self.clock.read()
@@ -84,7 +88,17 @@ class Connector:
                 return await self._open_address(endpoint, address, context)
             except OSError as error:
                 failure = error
+                if _is_exhausted(error) and await self._give_back_idle():
+                    return await self._open_address(endpoint, address, context)
         raise failure
+
+    async def _give_back_idle(self) -> int:
+        """Close the connections that idle: somebody needs what they hold. How many there were."""
+        idle = [connection for connection in self.live if connection.idling]
+        for connection in idle:
+            connection.abort()
+        await asyncio.sleep(0)  # closed sockets go in the loop's next turn
+        return len(idle)
 
     async def _open_address(
         self, endpoint: Endpoint, address: str, context: ssl.SSLContext | None
@@ -146,6 +160,10 @@ def _is_link_local(address: str) -> bool:
     parsed = ipaddress.ip_address(address.partition("%")[0])
     mapped = getattr(parsed, "ipv4_mapped", None)
     return bool((mapped or parsed).is_link_local)
+
+
+def _is_exhausted(error: Exception) -> bool:
+    return isinstance(error, OSError) and error.errno in EXHAUSTED
 
 
 def _describe(error: Exception) -> str:

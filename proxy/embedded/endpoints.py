@@ -18,13 +18,21 @@ from proxy.embedded.retry import RetryBudget
 
 if TYPE_CHECKING:
     from proxy.embedded.health import Check
-    from proxy.embedded.upstream import UpstreamConnection
+    from proxy.embedded.upstream import Failure, UpstreamConnection
 
 # Consecutive failures that eject. An answer of 500 to 599 is one; a refused connection counts more, because
 # it cannot be the fault of the request.
 FAILURES_TO_EJECT = 5
 COST_OF_STATUS = 1
 COST_OF_CONNECTION = 2
+COST_OF_FAILURE: dict[Failure, int] = {
+    "connect-failure": COST_OF_CONNECTION,
+    "tls": COST_OF_STATUS,
+    "reset": COST_OF_STATUS,
+    "timeout": COST_OF_STATUS,
+    "protocol": COST_OF_STATUS,
+    "exhausted": 0,
+}
 # Seconds; the first ejection, doubled each time up to the longest. A service that restarts is back in seconds.
 FIRST_EJECTION = 5.0
 LONGEST_EJECTION = 300.0
@@ -77,13 +85,14 @@ class Endpoint:
 class Cluster:
     """The endpoints of one upstream, taken in turn."""
 
-    __slots__ = ("_turn", "budget", "endpoints", "health_check", "name", "tls")
+    __slots__ = ("_turn", "budget", "endpoints", "health_check", "max_requests", "name", "tls")
 
     def __init__(self, upstream: ServedUpstream, endpoints: list[Endpoint], budget: RetryBudget | None = None) -> None:
         self.name = upstream.name
         self.endpoints = endpoints
         self.health_check = upstream.health_check
         self.tls = upstream.tls
+        self.max_requests = upstream.max_requests
         self.budget = budget or RetryBudget()
         self._turn = 0
 
@@ -133,6 +142,7 @@ def _update_cluster(old: Cluster | None, upstream: ServedUpstream) -> Cluster:
     same = old is not None and old.tls == upstream.tls
     known = {endpoint.origin: endpoint for endpoint in old.endpoints} if old is not None and same else {}
     if old is not None and tuple(known) == upstream.endpoints and old.health_check == upstream.health_check:
+        old.max_requests = upstream.max_requests
         return old
     tls = next((endpoint.tls for endpoint in known.values()), None) or _make_tls(upstream)
     endpoints = [known.get(origin) or Endpoint(origin, tls) for origin in upstream.endpoints]

@@ -35,6 +35,7 @@ from proxy.embedded.health import HealthChecks
 from proxy.embedded.lane import Lanes, labels_of
 from proxy.embedded.listener import TlsListener
 from proxy.embedded.options import EngineOptions
+from proxy.embedded.places import Places
 from proxy.embedded.replies import answer_request, format_reply
 from proxy.embedded.request import Request
 from proxy.embedded.stats import Labels, Stats
@@ -80,6 +81,8 @@ class Engine:
         self.connector = Connector(self.options, self.counters, self.clock)
         self.health = HealthChecks(self.connector, self.sweep, self.counters, draw)
         self.served = self._make_served(RouteTable.compile(EMPTY), {})
+        self.places = Places(self.options)
+        self.mirrors = 0  # under way
         self._clients: set[ClientConnection] = set()
         self._turned_away: set[ClientConnection] = set()
         self._servers: list[asyncio.Server] = []

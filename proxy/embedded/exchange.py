@@ -17,22 +17,18 @@ from coalmine.routing.decide import decide
 from coalmine.routing.decision import Decision, Forward, Reply
 from proxy.embedded import retry
 from proxy.embedded.body import Encode, encode_chunked
-from proxy.embedded.endpoints import COST_OF_CONNECTION, COST_OF_STATUS, Endpoint
+from proxy.embedded.endpoints import COST_OF_FAILURE, COST_OF_STATUS, Endpoint
 from proxy.embedded.fields import refuse
-from proxy.embedded.forwarding import (
-    choose_encoding,
-    write_interim_head,
-    write_request_head,
-    write_response_head,
-)
+from proxy.embedded.forwarding import choose_encoding, write_interim_head, write_request_head, write_response_head
 from proxy.embedded.lane import Lane
 from proxy.embedded.mirror import start_mirror
 from proxy.embedded.options import CLIENT_LEFT, CONTINUE_SECONDS
+from proxy.embedded.places import leave_place, take_place
 from proxy.embedded.replies import CONTINUE, make_reply
 from proxy.embedded.request import Request
 from proxy.embedded.response import Response
 from proxy.embedded.sending import BodySink, Collect, PassOn
-from proxy.embedded.tunnel import open_tunnel, pass_end
+from proxy.embedded.tunnel import arm_tunnel, open_tunnel, pass_end
 from proxy.embedded.upstream import Failure, UpstreamConnection
 
 if TYPE_CHECKING:
@@ -59,13 +55,14 @@ class Exchange:
     request_done = True
     over = False
     tunnelling = False
+    half_closed = False  # one side of the tunnel has ended
     _withheld = False  # the client waits for 100 (Continue) before it sends its body
     _begun = False  # a byte of the final answer has gone to the client
     _close = False  # the client's connection ends with this exchange
     _fresh = False  # no pooled connection for the next try
     _tries = 0
     _attempt: asyncio.Task[None] | None = None  # to connect
-    _budget: retry.RetryBudget | None = None  # of the upstream, once this request counts there
+    budget: retry.RetryBudget | None = None  # of the upstream, once this request has a place there
     _retrying = False
     _limit = 0.0  # until when the response head must have come
     _timer: asyncio.TimerHandle | None = None
@@ -124,9 +121,9 @@ class Exchange:
             return
         now = self.engine.clock.last
         self._timer = None
-        if self._budget is None:
-            self._budget = cluster.budget
-            self._budget.requests += 1
+        if self.budget is not cluster.budget:
+            if not take_place(self, cluster):
+                return
             self._limit = now + self.lane.timeout
         self._tries += 1
         self.endpoint = cluster.pick(now, self.endpoint)
@@ -251,10 +248,12 @@ class Exchange:
             self.upstream_failed("protocol", "the upstream switched to a protocol that nobody asked for")
 
     def tunnel_received(self, data: bytes) -> None:
+        arm_tunnel(self)
         self.sent += len(data)
         self.client.write(data)
 
     def client_tunnelled(self, data: bytes) -> None:
+        arm_tunnel(self)
         self.received += len(data)
         if self.upstream is not None:
             self.upstream.write(data)
@@ -282,7 +281,7 @@ class Exchange:
             self._tries -= 1
             self._connect()
         else:
-            self._count_failure(COST_OF_CONNECTION if failure == "connect-failure" else COST_OF_STATUS)
+            self._count_failure(COST_OF_FAILURE[failure])
             if not self._retry(retry.OF_FAILURE[failure]):
                 self.refuse(make_reply(retry.CODE_OF_FAILURE[failure], detail))
 
@@ -304,7 +303,7 @@ class Exchange:
         """Try once more if the route says so and the request can be sent again; whether it will be."""
         if self._retrying:
             self._end_retry()
-        retries, forward, budget = self.lane.retries, self.forward, self._budget
+        retries, forward, budget = self.lane.retries, self.forward, self.budget
         if retries is None or forward is None or budget is None or not retry.is_replayable(self.sink):
             return False
         if self.engine.clock.last >= self._limit or not retry.wants_retry(retries, met, forward.method, self._tries):
@@ -319,9 +318,9 @@ class Exchange:
         return True
 
     def _end_retry(self) -> None:
-        assert self._budget is not None
+        assert self.budget is not None
         self._retrying = False
-        self._budget.retries -= 1
+        self.budget.retries -= 1
 
     def expire(self, now: float) -> None:
         """The deadline has passed: of a try, of the answer's next part, or of the client's body."""
@@ -397,6 +396,5 @@ class Exchange:
             self._timer = None
         if self._retrying:
             self._end_retry()
-        if self._budget is not None:
-            self._budget.requests -= 1
+        leave_place(self)
         self.engine.record(self)

@@ -93,7 +93,11 @@ class Check:
         self._finish(response.status == self.policy.expected_status)
 
     def upstream_failed(self, failure: Failure, detail: str) -> None:
-        self._finish(False)
+        if failure == "exhausted":  # our own fault, and no verdict
+            self.stop()
+            self.due = self._checks.next_time(self.policy.interval_seconds)
+        else:
+            self._finish(False)
 
     def tunnel_opened(self, response: Response, data: bytes) -> None:
         self._finish(False)

@@ -3,6 +3,7 @@
 Rule 1: a copy never delays, changes or fails what it copies; whatever happens to it is only counted.
 Rule 2: a small body (``max_replay_body_bytes``) is copied when it is complete. A larger one passes to both as it comes;
     a copy that falls behind by more than MAX_BEHIND is given up.
+Rule 3: so many copies are under way at a time (MAX_MIRRORS), however slow their upstream is; more are dropped.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 # What a copy may hold while its upstream connects or reads slowly. Connecting takes a millisecond or two, in which a
 # client nearby sends some hundred kB; a service that cannot keep up after that will not, and memory is for others.
 MAX_BEHIND = 1_048_576
+# In one worker. A mirror is a sample: losing some of it under load is what it is for.
+MAX_MIRRORS = 256
 
 
 class Mirror:
@@ -84,10 +87,11 @@ class Mirror:
     def start(self) -> None:
         engine = self._engine
         cluster = self._lane.cluster
-        if cluster is None:
+        if cluster is None or engine.mirrors >= MAX_MIRRORS:
             self._drop()
             return
         engine.counters.mirrors += 1
+        engine.mirrors += 1
         self._started = True
         self.deadline = engine.clock.last + engine.options.upstream_timeout_seconds
         engine.sweep.watched.add(self)
@@ -111,6 +115,8 @@ class Mirror:
             self._upstream.abort()
 
     def _end(self) -> None:
+        if self._started and not self._over:
+            self._engine.mirrors -= 1
         self._over = True
         self._waiting.clear()
         self._engine.sweep.watched.discard(self)

@@ -29,6 +29,13 @@ UPSTREAM_IDLE_SECONDS = 55.0
 MAX_IDLE_PER_ENDPOINT = 1_024
 
 
+# Of the requests that a worker may have in flight, what one upstream may take where its definition does not say: those
+# of an upstream that never answers must leave room for the others.
+SHARE_OF_ONE_UPSTREAM = 0.8
+# As a number of requests in flight: no limit.
+UNLIMITED = 1 << 62
+
+
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
     """Limits of one worker, as ``coalmine.settings`` explains them; ``access_log`` is a file descriptor or None."""
@@ -40,11 +47,22 @@ class EngineOptions:
     idle_timeout_seconds: float = 75.0
     upstream_timeout_seconds: float = 60.0
     connect_timeout_seconds: float = 5.0
+    tunnel_idle_seconds: float = 3600.0
     max_connections: int = 10_000
+    max_requests: int = 5_000  # 0: no limit
     allow_link_local: bool = False
     trusted_proxies: tuple[str, ...] = ()
     workers: int = 1  # this one and its likes, which share rate limits
     access_log: int | None = None
+
+    @property
+    def most_requests(self) -> int:
+        return self.max_requests or UNLIMITED
+
+    @property
+    def most_requests_of_one(self) -> int:
+        """To one upstream."""
+        return max(1, int(self.max_requests * SHARE_OF_ONE_UPSTREAM)) if self.max_requests else UNLIMITED
 
     @classmethod
     def from_settings(cls, settings: Settings) -> EngineOptions:
@@ -56,7 +74,9 @@ class EngineOptions:
             idle_timeout_seconds=settings.idle_timeout_seconds,
             upstream_timeout_seconds=settings.upstream_timeout_seconds,
             connect_timeout_seconds=settings.connect_timeout_seconds,
+            tunnel_idle_seconds=settings.tunnel_idle_seconds,
             max_connections=settings.max_connections,
+            max_requests=settings.max_requests,
             allow_link_local=settings.allow_link_local,
             trusted_proxies=settings.trusted_networks,
             workers=settings.worker_count,

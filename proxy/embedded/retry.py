@@ -36,6 +36,7 @@ OF_FAILURE: dict[Failure, frozenset[RetryCondition]] = {
     "reset": frozenset({"reset", "5xx", "gateway-error"}),
     "timeout": frozenset({"timeout", "5xx", "gateway-error"}),
     "protocol": frozenset({"5xx", "gateway-error"}),
+    "exhausted": frozenset(),
 }
 # The answer where nothing helped.
 CODE_OF_FAILURE: dict[Failure, str] = {
@@ -44,6 +45,7 @@ CODE_OF_FAILURE: dict[Failure, str] = {
     "reset": "upstream_reset",
     "timeout": "upstream_timeout",
     "protocol": "upstream_protocol_error",
+    "exhausted": "overloaded",
 }
 # Seconds before the second try after the first one; doubled each time. Long enough for a hiccup to pass.
 FIRST_PAUSE = 0.025

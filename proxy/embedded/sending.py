@@ -13,6 +13,7 @@ from coalmine.routing.decision import Forward, ReadBody, Reply
 from proxy.embedded.body import Encode, encode_chunked, encode_plain
 from proxy.embedded.fields import refuse
 from proxy.embedded.mirror import Mirror
+from proxy.embedded.places import take_place
 from proxy.embedded.replies import CONTINUE
 
 if TYPE_CHECKING:
@@ -102,6 +103,8 @@ class Collect:
 
     def begin(self) -> None:
         exchange, request = self._exchange, self._exchange.request
+        if not take_place(exchange, None):
+            return
         exchange.client.deadline = exchange.started + exchange.engine.options.upstream_timeout_seconds
         if (request.fields.length or 0) > self._decision.limit:
             self._refuse()

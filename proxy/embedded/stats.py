@@ -39,6 +39,7 @@ class Counters:
         "mirrors",
         "mirrors_dropped",
         "problem_replies",
+        "requests_refused",
         "retries",
         "retries_refused",
         "stale_connections",
@@ -65,6 +66,7 @@ class Counters:
     health_checks_failed: int
     mirrors: int
     mirrors_dropped: int
+    requests_refused: int
     retries: int
     retries_refused: int
     stale_connections: int

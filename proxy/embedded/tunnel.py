@@ -1,7 +1,8 @@
 """What an exchange becomes when both sides have switched protocols (WebSocket): bytes, both ways.
 
 Rule 1: each side may end on its own (half-close, RFC 9293 section 3.6); the other one still has its say, for a while.
-Rule 2: nobody knows how long a tunnel may be silent, so silence ends none; a peer that has vanished does.
+Rule 2: nobody knows how long a tunnel may be silent, so only a long silence ends one (``tunnel_idle_seconds``); a peer
+that has vanished does so sooner.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from proxy.embedded.forwarding import write_tunnel_head
+from proxy.embedded.places import leave_place
 from proxy.embedded.response import Response
 
 if TYPE_CHECKING:
@@ -26,13 +28,22 @@ def open_tunnel(exchange: Exchange, response: Response, data: bytes) -> None:
     upstream, forward, protocol = exchange.upstream, exchange.forward, exchange.request.upgrade
     assert upstream is not None and forward is not None
     exchange.engine.counters.tunnels += 1
-    exchange.client.deadline = math.inf
+    leave_place(exchange)
+    arm_tunnel(exchange)
     exchange.client.write(write_tunnel_head(response, forward, exchange.lane, protocol) + data)
     ahead = exchange.client.take_ahead()
     exchange.sent, exchange.received = len(data), len(ahead)
     upstream.write(ahead)
     _keep_alive(exchange.client.transport)
     _keep_alive(upstream.transport)
+
+
+def arm_tunnel(exchange: Exchange) -> None:
+    """Something has passed: the tunnel may be silent for another while."""
+    engine = exchange.engine
+    options = engine.options
+    seconds = options.idle_timeout_seconds if exchange.half_closed else options.tunnel_idle_seconds or math.inf
+    exchange.client.deadline = engine.clock.read() + seconds
 
 
 def _keep_alive(transport: asyncio.BaseTransport) -> None:
@@ -46,9 +57,9 @@ def _keep_alive(transport: asyncio.BaseTransport) -> None:
 
 def pass_end(exchange: Exchange, receiver: asyncio.Transport) -> bool:
     """One side sends no more: tell the other. Whether the tunnel goes on, the other way."""
-    if receiver.is_closing() or not receiver.can_write_eof() or not math.isinf(exchange.client.deadline):
+    if receiver.is_closing() or not receiver.can_write_eof() or exchange.half_closed:
         return False  # TLS has no half; or it is the second end
     receiver.write_eof()
-    engine = exchange.engine
-    exchange.client.deadline = engine.clock.read() + engine.options.idle_timeout_seconds
+    exchange.half_closed = True
+    arm_tunnel(exchange)
     return True

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from proxy.embedded.connector import Connector
     from proxy.embedded.endpoints import Endpoint
 
-# Why an upstream did not answer; the names of RetryCondition where there is one.
-Failure = Literal["connect-failure", "tls", "reset", "timeout", "protocol"]
+# Why an upstream did not answer; the names of RetryCondition where there is one. ``exhausted``: this machine has no
+# descriptor, port or memory for another connection, which says nothing about the upstream.
+Failure = Literal["connect-failure", "tls", "reset", "timeout", "protocol", "exhausted"]
 
 _ANSWER_BEGINS = b"HTTP/1."
 # RFC 9110 section 15.2 allows any number of interim responses; one that never comes to its answer is no server.
@@ -55,7 +56,6 @@ class UpstreamConnection(asyncio.Protocol):
         "_closed_well",
         "_connector",
         "_idle_seconds",
-        "_idling",
         "_interim",
         "_last",
         "_last_head",
@@ -66,6 +66,7 @@ class UpstreamConnection(asyncio.Protocol):
         "answered",
         "deadline",
         "endpoint",
+        "idling",
         "owner",
         "reused",
         "transport",
@@ -91,7 +92,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.answered = False  # a byte of the answer has come
         self.reused = False  # it has served before, so its end may be old news
         self.deadline = 0.0  # of idling
-        self._idling = False
+        self.idling = False
         self._closed_well = False  # the other side has said that it sends no more
         self._interim = 0  # interim responses before the answer
 
@@ -284,7 +285,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def _idle(self) -> None:
         self.reused = True
-        self._idling = True
+        self.idling = True
         self.deadline = self._connector.clock.last + self._idle_seconds
         self.endpoint.idle.append(self)
 
@@ -298,14 +299,14 @@ class UpstreamConnection(asyncio.Protocol):
     def _leave(self) -> Owner | None:
         owner, self.owner = self.owner, None
         self._on_data = self._refuse_data
-        if self._idling:
-            self._idling = False
+        if self.idling:
+            self.idling = False
             self.endpoint.idle.remove(self)
         return owner
 
     def take(self) -> None:
         """It has been taken from the idle ones."""
-        self._idling = False
+        self.idling = False
 
 
 def take_idle(endpoint: Endpoint) -> UpstreamConnection | None:
