@@ -67,6 +67,9 @@ def _path_item(reader: Reader, path: str, raw: Any) -> Iterator[Found]:
         return
     if not path.startswith("/"):
         reader.report("document_invalid", pointer, "the path does not begin with a slash; one is put before it")
+    if "?" in path or "#" in path:
+        detail = "the path has a question mark or a number sign, which belong to no path; no route can call it"
+        reader.report("document_invalid", pointer, detail)
     for method, operation, where in _methods(reader, item):
         found = _operation_safely(reader, path, method, item, Resolved(operation, where))
         if found is not None:

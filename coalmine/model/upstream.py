@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -21,7 +21,7 @@ def check_origin(value: str) -> str:
     """``scheme://host[:port]`` and nothing more; returns it lower-cased, raises ValueError."""
     if _BLANK_OR_CONTROL.search(value):
         raise ValueError("an endpoint has no spaces, line breaks or control characters")
-    parts = urlsplit(value)
+    parts = _split(value)
     if parts.scheme not in ("http", "https"):
         raise ValueError(f"{value!r} is not an http:// or https:// origin")
     if "@" in parts.netloc:
@@ -30,12 +30,23 @@ def check_origin(value: str) -> str:
         raise ValueError(
             f"{value!r} has a path; an endpoint is scheme://host:port, paths belong to routes and documents"
         )
-    host, port = _host_and_port(parts.netloc)
+    _check_authority(value, parts.netloc)
+    return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def _split(value: str) -> SplitResult:
+    try:
+        return urlsplit(value)
+    except ValueError:  # such as http://[::1
+        raise ValueError(f"{value!r} has no valid host name") from None
+
+
+def _check_authority(value: str, netloc: str) -> None:
+    host, port = _host_and_port(netloc)
     if not _HOST.fullmatch(host):
         raise ValueError(f"{value!r} has no valid host name")
     if port is not None and not 0 < port < 65536:
         raise ValueError(f"{value!r} has no valid port")
-    return f"{parts.scheme}://{parts.netloc.lower()}"
 
 
 def _host_and_port(netloc: str) -> tuple[str, int | None]:
@@ -50,11 +61,12 @@ def check_document_url(value: str) -> str:
         raise ValueError("a URL has no spaces or control characters")
     if value.startswith("/") and not value.startswith("//"):
         return value
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    parts = _split(value)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
         raise ValueError(f"{value!r} is neither an http(s) URL nor a path such as /openapi.json")
     if "@" in parts.netloc:
         raise ValueError("a document URL carries no user name or password")
+    _check_authority(value, parts.netloc)
     return value
 
 

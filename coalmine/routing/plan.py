@@ -25,7 +25,7 @@ def make_call_plan(function: Function) -> CallPlan:
     return CallPlan(
         function=function.name,
         method=function.method.upper(),
-        path=function.path,
+        path=function.path.replace(" ", "%20"),  # documents have them; people who write routes are told to encode them
         parameters=tuple(map(make_call_parameter, function.parameters)),
         takes_body=body is not None,
         body_content_types=() if body is None else body.content_types,

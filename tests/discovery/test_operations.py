@@ -275,6 +275,13 @@ def test_an_operation_that_is_a_foreign_reference_is_still_an_operation() -> Non
     assert [(each.code, each.where) for each in read(document).problems] == [("external_reference", "#/paths/~1a/get")]
 
 
+@pytest.mark.parametrize("path", ["/a?x=1", "/#Action=X"])
+def test_what_belongs_to_no_path_is_told_and_costs_no_function(path: str) -> None:
+    reading = read(openapi({path: {"get": {}}}))
+    assert [found.path for found in reading.found] == [path]
+    assert ["no route can call it" in problem.detail for problem in reading.problems] == [True]
+
+
 def test_the_same_operation_twice_counts_once() -> None:
     document = openapi({"/a": {"get": {"operationId": "first"}}, "a": {"get": {"operationId": "second"}}})
     reading = read(document)

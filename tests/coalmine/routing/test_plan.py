@@ -75,3 +75,7 @@ def test_only_a_function_with_a_body_takes_one() -> None:
 def test_times_do_not_matter() -> None:
     later = function("findPets", last_seen=NOON + timedelta(days=1), summary="All of them")
     assert make_call_plan(later) == make_call_plan(function("findPets"))
+
+
+def test_a_space_in_a_documents_path_is_sent_encoded() -> None:
+    assert make_call_plan(function("f", path="/a b/{id}")).path == "/a%20b/{id}"
