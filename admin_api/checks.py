@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from admin_api.own_address import find_own_endpoints
-from admin_api.pages import walk
 from coalmine.catalog import Reader, Writer
 from coalmine.errors import Fault
 from coalmine.manifests import ConfigSet
@@ -25,9 +24,9 @@ def gather(reader: Reader, routes: Iterable[Route]) -> Definitions:
     """What ``routes`` are checked against: the upstreams they use with all their functions, and all names."""
     used = sorted({use.upstream for route in routes for use in (*route.destinations, *_mirrors(route))})
     return Definitions(
-        upstreams=tuple(walk(reader.list_upstreams)),
+        upstreams=reader.load_upstreams(),
         functions=tuple(function for name in used for function in reader.functions_of(name)),
-        virtual_services=tuple(walk(reader.list_virtual_services)),
+        virtual_services=reader.load_virtual_services(),
         pending=frozenset(name for name in used if _is_unread(reader, name)),
     )
 
@@ -45,7 +44,7 @@ def make_default(writer: Writer) -> list[Fault]:
     """Make the virtual service "default" where it is missing; a fault where it could get no request."""
     if writer.find_virtual_service(DEFAULT):
         return []
-    for other in walk(writer.list_virtual_services):
+    for other in writer.load_virtual_services():
         if "*" in other.domains:
             detail = f"no virtual service is named, and all requests belong to {other.name}"
             return [Fault("/virtual_service", "missing_key", detail, f"add virtual_service: {other.name}")]

@@ -28,7 +28,7 @@ router = APIRouter(prefix="/api/v1/virtual-services", tags=["virtual services"])
 
 
 def _read(writer: Writer, body: dict[str, Any]) -> Reading[VirtualService]:
-    others = Definitions(virtual_services=tuple(walk(writer.list_virtual_services)))
+    others = Definitions(virtual_services=writer.load_virtual_services())
     return judge_virtual_service(read_definition(VirtualService, body), others)
 
 

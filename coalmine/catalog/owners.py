@@ -41,6 +41,7 @@ class Owners:
         self._session = session
         self._asked = 0
         self._known: dict[str, Owned] | None = None
+        self._loaded: dict[str, Ownership] | None = None
 
     def find(self, name: str) -> Owned:
         """Whose the object ``name`` (``routes/find-pets``) is. Who asks often is answered from one reading of all."""
@@ -63,10 +64,14 @@ class Owners:
 
     def load(self, owner: str | None = None) -> dict[str, Ownership]:
         """Everything that belongs to sets, or to one of them."""
+        if owner is None and self._loaded is not None:
+            return self._loaded
         query = select(_owner.c.object, _owner.c.owner, _owner.c.seal).order_by(_owner.c.object)
         if owner is not None:
             query = query.where(_owner.c.owner == owner)
-        return {name: _make_ownership(whose, seal) for name, whose, seal in self._execute(query)}
+        found = {name: _make_ownership(whose, seal) for name, whose, seal in self._execute(query)}
+        self._loaded = found if owner is None else self._loaded
+        return found
 
     def drifted(self, owner: str) -> list[str]:
         """The objects of a set that somebody else changed since the set wrote them."""
@@ -108,6 +113,7 @@ class OwnersWriter(Owners):
         self._put({name: owned for name, owned in owners.items() if owned is not None})
 
     def forget(self, name: str) -> None:
+        self._loaded = None
         self._execute(delete(_owner).where(_owner.c.object == name))
 
     def _seals(self, section: str, names: list[str]) -> dict[str, str]:
@@ -121,6 +127,7 @@ class OwnersWriter(Owners):
     def _put(self, owners: Mapping[str, Ownership]) -> None:
         if not owners:
             return
+        self._loaded = None
         statement = sqlite.insert(_owner)
         new = {"owner": statement.excluded.owner, "seal": statement.excluded.seal}
         values = [{"object": name, "owner": owned.owner, "seal": owned.seal} for name, owned in owners.items()]

@@ -60,6 +60,11 @@ def check_text(text: str) -> str:
     return text
 
 
+def is_storable(*texts: str) -> bool:
+    """Whether SQLite could hold these names at all; lone surrogates have no UTF-8."""
+    return not any(0xD800 <= ord(character) <= 0xDFFF for text in texts for character in text)
+
+
 def search_words(q: str | None) -> list[str]:
     """What a search looks for: every word must occur, case does not matter."""
     return check_text(q or "").casefold().split()[:_MAX_WORDS]

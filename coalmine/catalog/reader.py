@@ -10,15 +10,24 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from sqlalchemy import ColumnElement, exists, func, tuple_
+from sqlalchemy import ColumnElement, func, tuple_
 from sqlmodel import Session, col, select
 
 from coalmine.catalog.document_revisions import DocumentRevisions
 from coalmine.catalog.documents import read_document
 from coalmine.catalog.faults import damaged
+from coalmine.catalog.filters import contains, has_label, uses
 from coalmine.catalog.journal import SECTIONS, State
 from coalmine.catalog.owners import Owners
-from coalmine.catalog.paging import Page, check_limit, check_text, read_cursor, search_words, tag_text, write_cursor
+from coalmine.catalog.paging import (
+    Page,
+    check_limit,
+    check_text,
+    is_storable,
+    read_cursor,
+    tag_text,
+    write_cursor,
+)
 from coalmine.catalog.revisions import Revisions
 from coalmine.catalog.rows import (
     CanaryRow,
@@ -60,6 +69,7 @@ class Reader:
         self._session = session
         self._path = path
         self._memory: Memory = {} if memory is None else memory
+        self._listed: dict[type[Any], tuple[Any, ...]] = {}  # what this transaction has listed, until it writes there
         self.owners = Owners(session)
         self.revisions = Revisions(session, lambda where, why: damaged(path, where, why))
         self.document_revisions = DocumentRevisions(session, lambda where, why: damaged(path, where, why))
@@ -76,7 +86,7 @@ class Reader:
         self, *, q: str | None = None, label: str | None = None, cursor: str | None = None, limit: int = 100
     ) -> Page[Upstream]:
         """By name; ``label`` is ``key`` or ``key=value``."""
-        conditions = [] if label is None else [_has_label(check_text(label))]
+        conditions = [] if label is None else [has_label(check_text(label))]
         return self._list(UpstreamRow, Upstream, conditions, q, cursor, limit)
 
     def find_virtual_service(self, name: str) -> VirtualService | None:
@@ -111,14 +121,14 @@ class Reader:
         if virtual_service is not None:
             conditions.append(col(RouteRow.virtual_service) == check_text(virtual_service))
         if upstream is not None or function is not None:
-            conditions.append(col(RouteRow.name).in_(select(RouteUseRow.route).where(*_uses(upstream, function))))
+            conditions.append(col(RouteRow.name).in_(select(RouteUseRow.route).where(*uses(upstream, function))))
         return self._list(RouteRow, Route, conditions, q, cursor, limit)
 
     def routes_using(self, upstream: str, function: str | None = None) -> list[str]:
         """Names of the routes that send to ``upstream``, or to one of its functions; mirrors count."""
         if not is_storable(upstream, function or ""):
             return []
-        query = select(RouteUseRow.route).where(*_uses(upstream, function)).distinct().order_by(RouteUseRow.route)
+        query = select(RouteUseRow.route).where(*uses(upstream, function)).distinct().order_by(RouteUseRow.route)
         return list(self._session.exec(query))
 
     def names(self, kind: Kind) -> list[str]:
@@ -159,7 +169,7 @@ class Reader:
         conditions = [col(column) == check_text(value) for column, value in equal.items() if value is not None]
         if tag is not None:
             conditions.append(func.instr(col(FunctionRow.tags), tag_text(check_text(tag))) > 0)
-        conditions += _contains(col(FunctionRow.search), q)
+        conditions += contains(col(FunctionRow.search), q)
         return self._page(
             FunctionRow, self._function, conditions, (col(FunctionRow.upstream), col(FunctionRow.name)), cursor, limit
         )
@@ -216,9 +226,9 @@ class Reader:
         """Everything that a snapshot is built from: the functions that routes use, or all."""
         routes = self._all(RouteRow, Route, RouteRow.age)
         return Definitions(
-            upstreams=self._all(UpstreamRow, Upstream, UpstreamRow.name),
+            upstreams=self.load_upstreams(),
             functions=self._functions(all_functions),
-            virtual_services=self._all(VirtualServiceRow, VirtualService, VirtualServiceRow.name),
+            virtual_services=self.load_virtual_services(),
             routes=routes,
             pending=self.unread(),
             documents=self._documents(routes),
@@ -228,16 +238,24 @@ class Reader:
     def load_state(self) -> State:
         """Everything that people wrote, canaries included, and to whom it belongs."""
         kinds: tuple[tuple[str, tuple[Any, ...]], ...] = (
-            ("upstream", self._all(UpstreamRow, Upstream, UpstreamRow.name)),
-            ("virtual_service", self._all(VirtualServiceRow, VirtualService, VirtualServiceRow.name)),
+            ("upstream", self.load_upstreams()),
+            ("virtual_service", self.load_virtual_services()),
             ("route", self._all(RouteRow, Route, RouteRow.age)),
             ("canary", self._all(CanaryRow, Canary, CanaryRow.name)),
         )
         objects = {f"{SECTIONS[kind]}/{item.name}": item for kind, items in kinds for item in items}
         return State(objects, self.owners.load())
 
+    def load_upstreams(self) -> tuple[Upstream, ...]:
+        return self._all(UpstreamRow, Upstream, UpstreamRow.name)
+
+    def load_virtual_services(self) -> tuple[VirtualService, ...]:
+        return self._all(VirtualServiceRow, VirtualService, VirtualServiceRow.name)
+
     def _all(self, row: type[NamedRow], model: type[D], order: Any) -> tuple[D, ...]:
-        return self._changed(row, model, select(row.name, row.seal).order_by(order), ("name",))
+        if row not in self._listed:
+            self._listed[row] = self._changed(row, model, select(row.name, row.seal).order_by(order), ("name",))
+        return self._listed[row]
 
     def _functions(self, everything: bool) -> tuple[Function, ...]:
         if everything:
@@ -268,8 +286,10 @@ class Reader:
     def _changed(self, row: type[Any], model: type[D], query: Any, columns: tuple[str, ...]) -> tuple[D, ...]:
         """What ``query`` (``columns`` and seal) lists; what has not changed since the last load is not read again."""
         known = self._memory.get(model, {})
-        # Past the session, which takes twice as long to hand out thousands of rows.
-        listed = {tuple(row[:-1]): row[-1] for row in self._session.connection().execute(query).all()}
+        # Past session and rows, which take several times as long to hand out thousands of texts.
+        result = self._session.connection().execute(query)
+        listed = {tuple(values): seal for *values, seal in result.cursor.fetchall()}
+        result.close()
         missing = [key for key, seal in listed.items() if key not in known or known[key][0] != seal]
         read = self._read(row, model, columns, missing)
         loaded = {key: read[key] if key in read else known[key] for key in listed}
@@ -329,7 +349,7 @@ class Reader:
         cursor: str | None,
         limit: int,
     ) -> Page[D]:
-        conditions = [*conditions, *_contains(col(getattr(row, "search")), q)]  # noqa: B009  CanaryRow has none
+        conditions = [*conditions, *contains(col(getattr(row, "search")), q)]  # noqa: B009  CanaryRow has none
         return self._page(row, lambda found: self._named(model, found), conditions, (col(row.name),), cursor, limit)
 
     def _page(
@@ -363,29 +383,3 @@ class Reader:
         if any(getattr(definition, column) != value for column, value in columns.items()):
             raise damaged(self._path, where, "its columns and its document differ")
         return definition
-
-
-def is_storable(*texts: str) -> bool:
-    """Whether SQLite could hold these names at all; lone surrogates have no UTF-8."""
-    return not any(0xD800 <= ord(character) <= 0xDFFF for text in texts for character in text)
-
-
-def _contains(text: Any, q: str | None) -> list[ColumnElement[bool]]:
-    # instr and not LIKE: nothing in q is a wildcard, and a NUL does not end it.
-    return [func.instr(text, word) > 0 for word in search_words(q)]
-
-
-def _uses(upstream: str | None, function: str | None) -> list[ColumnElement[bool]]:
-    conditions = []
-    if upstream is not None:
-        conditions.append(col(RouteUseRow.upstream) == check_text(upstream))
-    if function is not None:
-        conditions.append(col(RouteUseRow.function) == check_text(function))
-    return conditions
-
-
-def _has_label(label: str) -> ColumnElement[bool]:
-    key, equals, value = label.partition("=")
-    each = func.json_each(col(UpstreamRow.document), "$.labels").table_valued("key", "value")
-    found = select(1).select_from(each).where(each.c.key == key)
-    return exists(found.where(each.c.value == value) if equals else found)

@@ -19,8 +19,8 @@ from coalmine.catalog.document_revisions import DEFAULT_KEPT as DEFAULT_DOCUMENT
 from coalmine.catalog.documents import write_document
 from coalmine.catalog.journal import SECTIONS, Changes, State, compare
 from coalmine.catalog.owners import OwnersWriter
-from coalmine.catalog.paging import search_text, tag_text
-from coalmine.catalog.reader import Memory, Reader, is_storable
+from coalmine.catalog.paging import is_storable, search_text, tag_text
+from coalmine.catalog.reader import Memory, Reader
 from coalmine.catalog.rows import (
     CanaryRow,
     DocumentRow,
@@ -186,22 +186,24 @@ class Writer(Reader):
             return None
         return self.document_revisions.add(upstream, documents, functions, texts, self._documents_kept)
 
-    def _touch(self) -> None:
-        """Remember how it was, before the first change."""
+    def _touch(self, row: type[Any] | None = None) -> None:
+        """Remember how it was, before the first change, which is one of ``row``."""
         assert not self.recorded, "the revision of this transaction is written already"
         self._changes = None
         if self._before is None:
             self._before = self.load_state()
+        if row is not None:
+            self._listed.pop(row, None)
 
     def _put(self, row: type[NamedRow], *, name: str, **values: Any) -> bool:
-        self._touch()
+        self._touch(row)
         changed = self._run(update(row).where(col(row.name) == name).values(**values))
         if changed == 0:
             self._run(insert(row).values(name=name, **values))
         return changed == 0
 
     def _delete(self, row: type[NamedRow], name: str) -> bool:
-        self._touch()
+        self._touch(row)
         if not is_storable(name):
             return False
         self.owners.forget(f"{_SECTION_OF[row]}/{name}")

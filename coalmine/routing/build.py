@@ -13,8 +13,8 @@ Rule 5: what a Builder remembers saves work and never shows: its snapshots are t
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from operator import is_
 
 from coalmine.errors import Problem
@@ -57,6 +57,8 @@ class _BuiltService:
     members: tuple[_Built, ...]
     served: ServedVirtualService
     problems: tuple[Problem, ...]
+    claims: tuple[Claim, ...] = ()
+    shadowed: Mapping[str, str] = field(default_factory=dict)
 
 
 class Builder:
@@ -65,6 +67,7 @@ class Builder:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._routes: dict[int, _Built] = {}  # by identity: each holds its route, so that no other gets it
+        self._last = Definitions()
         self._services: dict[str, _BuiltService] = {}
 
     def build(self, definitions: Definitions) -> Snapshot:
@@ -92,10 +95,14 @@ class Builder:
         return make_snapshot(_serve_upstreams(definitions), served, _tidy(problems))
 
     def _build_routes(self, definitions: Definitions) -> Iterable[_Built]:
+        nothing_new, self._last = _are_alike_around(self._last, definitions), definitions
         known = Known(definitions)
         resolver = Resolver(known)
         for route in definitions.routes:
             last = self._routes.get(id(route))
+            if last is not None and nothing_new:
+                yield last
+                continue
             needs = _find_needs(route, known)
             if last is not None and _are_same(last.needs, needs):
                 yield last
@@ -108,7 +115,8 @@ class Builder:
         last = self._services.get(service.name, _BuiltService((), service, ()))
         if last.served.domains == service.domains and _are_same(last.members, ordered):
             return last
-        shadowed = compare_claims(built.claim for built in ordered)
+        claims = tuple(built.claim for built in ordered)
+        shadowed = last.shadowed if last.claims == claims else compare_claims(claims)
         known = {route.name: route for route in last.served.routes}
         routes = tuple(_finish(built, shadowed, known) for built in ordered)
         if last.served.domains == service.domains and _are_same(last.served.routes, routes):
@@ -116,7 +124,17 @@ class Builder:
         else:
             served = ServedVirtualService(service.name, service.domains, routes)
         own = (problem for built in ordered for problem in built.problems)
-        return _BuiltService(ordered, served, (*own, *_shadow_problems(shadowed)))
+        return _BuiltService(ordered, served, (*own, *_shadow_problems(shadowed)), claims, shadowed)
+
+
+def _are_alike_around(old: Definitions, new: Definitions) -> bool:
+    """Whether everything is the same that ``_find_needs`` looks at."""
+    if old.pending != new.pending:
+        return False
+    if [upstream.name for upstream in old.upstreams] != [upstream.name for upstream in new.upstreams]:
+        return False
+    pairs = ((old.functions, new.functions), (old.documents, new.documents), (old.pins, new.pins))
+    return all(_are_same(some, others) for some, others in pairs)
 
 
 def _find_needs(route: Route, known: Known) -> tuple[object, ...]:
@@ -152,7 +170,7 @@ def _serve_route(route: Route, resolver: Resolver) -> tuple[ServedRoute, tuple[P
     return ServedRoute(route, destinations, mirror, *common_problem(destinations)), problems
 
 
-def _finish(built: _Built, shadowed: dict[str, str], known: dict[str, ServedRoute]) -> ServedRoute:
+def _finish(built: _Built, shadowed: Mapping[str, str], known: dict[str, ServedRoute]) -> ServedRoute:
     """With its shadow; the one of ``known`` where there is no difference."""
     last, made = known.get(built.served.name), built.served
     if made.name in shadowed:
@@ -161,7 +179,7 @@ def _finish(built: _Built, shadowed: dict[str, str], known: dict[str, ServedRout
     return last if last is not None and (last is made or last.text == made.text) else made
 
 
-def _shadow_problems(shadowed: dict[str, str]) -> Iterable[Problem]:
+def _shadow_problems(shadowed: Mapping[str, str]) -> Iterable[Problem]:
     for name, earlier in shadowed.items():
         detail = f"the route {earlier} is earlier in the order and takes all its requests"
         yield Problem("route_shadowed", f"routes/{name}", detail, "warning")
