@@ -44,7 +44,7 @@ class Case:
     name: str
     path: str = PATH
     headers: dict[str, str] = field(default_factory=dict)
-    body_bytes: int = 0
+    body: str = ""
     answer_bytes: int = 0  # where throughput is what counts
     different: bool = False  # no two requests have the same query
     routes: int = 0  # each request takes another of that many routes
@@ -56,7 +56,7 @@ CASES = (
     SMALL,
     Case("browser's headers", headers=BROWSER),
     Case("every request different", different=True),
-    Case("POST of 10 KB", f"{NEAR}/orders", {"Content-Type": "application/json"}, body_bytes=10_240),
+    Case("POST of 10 KB", f"{NEAR}/orders", {"Content-Type": "application/json"}, body="x" * 10_240),
     Case("100 KB answer", f"{NEAR}/large", answer_bytes=FILES["large"]),
     Case("1 MB stream", f"{NEAR}/stream", answer_bytes=FILES["stream"]),
     Case("a new connection each", headers={"Connection": "close"}),
@@ -90,8 +90,8 @@ class Sample:
 def write_script(case: Case, folder: Path) -> Path:
     """What wrk shall send, in Lua."""
     lines = [f"wrk.headers[{json.dumps(name)}] = {json.dumps(value)}" for name, value in case.headers.items()]
-    if case.body_bytes:
-        lines += ['wrk.method = "POST"', f'wrk.body = string.rep("x", {case.body_bytes})']
+    if case.body:
+        lines += ['wrk.method = "POST"', f"wrk.body = {json.dumps(case.body)}"]
     path = "wrk.path .. '?limit=' .. n" if case.different else ""
     if case.routes:  # far from each other, so that no cache of the processor helps: 7919 is prime
         path = f"'/service-' .. (n * 7919 % {case.routes}) .. '/pets/7'"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import sys
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.processes import Process, list_family, pin, running, wait_until
-from bench.proxy.finding import ROOT, library_environ
+from bench.proxy.finding import ROOT
 from bench.proxy.upstream import START_SECONDS, answers, free_port, make_document, until
 
 ROUTES = 1_000
@@ -56,7 +57,7 @@ class Gateway:
         self.process: Process | None = None
 
     def start(self, stack: ExitStack) -> Process:
-        environ = {**library_environ(), "PYTHONPATH": str(ROOT)}
+        environ = {**os.environ, "PYTHONPATH": str(ROOT)}
         process = stack.enter_context(running(self.command, environ=environ, folder=self.folder))
         wait_until(lambda: answers(self.admin, "/readyz"), process, START_SECONDS)
         self.process = process

@@ -26,7 +26,9 @@ def test_a_page_without_the_part_is_not_written() -> None:
         replace_part(TEXT, "swaps", [])
 
 
-@pytest.mark.parametrize("name", ["machine", *(part.name for part in PARTS)])
+@pytest.mark.parametrize(
+    "name", ["machine", "function call", "probes beside the proxy", *(part.name for part in PARTS)]
+)
 def test_the_page_has_a_place_for_every_part(name: str) -> None:
     assert "figures" in replace_part(PAGE.read_text(), name, ["figures"])
 
