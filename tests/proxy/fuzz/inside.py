@@ -265,6 +265,8 @@ def read_answers_of(data: bytes, methods: list[str], ended: bool) -> tuple[list[
     while data:
         own = MARK + b": " not in data.partition(b"\r\n\r\n")[0].lower()
         one, fault = read_answers(data, ["GET" if own or not queue else queue[0]], ended)
+        if fault and own:  # it may be the answer to a HEAD that was not taken
+            one, fault = read_answers(data, ["HEAD"], ended)
         if fault or not one or not one[0].complete:
             return found, fault or ("" if ended and not one else "an answer is not whole")
         if not own and queue:
