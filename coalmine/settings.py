@@ -121,7 +121,12 @@ SETTINGS: tuple[Setting, ...] = (
         "drain_seconds", 300.0, "how long a worker that a reload has replaced may finish what it has begun, tunnels too"
     ),
     Setting("hang_seconds", 30.0, "a process that shows no sign of life for so long is replaced; 0 is never"),
-    Setting("access_log", False, "write one JSON line per proxied request to standard output"),
+    Setting("access_log", "", "file for one JSON line per proxied request; - is standard output"),
+    Setting(
+        "access_log_query",
+        "names",
+        "what the access log has of query strings: names (values may be secrets), full or none",
+    ),
 )
 
 
@@ -163,7 +168,8 @@ class Settings:
     grace_seconds: float = 10.0
     drain_seconds: float = 300.0
     hang_seconds: float = 30.0
-    access_log: bool = False
+    access_log: str = ""
+    access_log_query: str = "names"
 
     @property
     def trusted_networks(self) -> tuple[str, ...]:
@@ -176,6 +182,7 @@ class Settings:
 
 
 _MODES = ("allow", "deny")
+_QUERIES = ("names", "full", "none")
 _KINDS: dict[type, str] = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
 _BOOLEANS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
@@ -244,6 +251,9 @@ def _check(values: Mapping[str, Any]) -> None:
     mode = values.get("discovery_mode", "deny")
     if mode not in _MODES:
         raise StartupError(f"--discovery-mode is {mode!r}; it should be {' or '.join(_MODES)}")
+    queries = values.get("access_log_query", "names")
+    if queries not in _QUERIES:
+        raise StartupError(f"--access-log-query is {queries!r}; it should be {', '.join(_QUERIES)}")
     for name in ("proxy", "proxy_tls", "admin"):
         if values.get(name):
             parse_address(values[name], flag="--" + name.replace("_", "-"))

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from coalmine.errors import StartupError
+from coalmine.serve.access_log import check_access_log
 from coalmine.serve.banner import write_addresses
 from coalmine.serve.certificates import check_certificates
 from coalmine.serve.children import ChildSpec, python_module
@@ -61,6 +62,7 @@ class Gateway:
         """The children by other settings; raises StartupError, and nothing has changed then."""
         check_admin(settings)
         check_certificates(settings)
+        check_access_log(settings)
         for name in FIXED:
             before, after = getattr(self.asked, name), getattr(settings, name)
             if before != after:
@@ -105,6 +107,7 @@ def open_gateway(settings: Settings, *, scratch: Path | None = None) -> Gateway:
     check_owners()
     check_admin(settings)
     check_certificates(settings)
+    check_access_log(settings)
     database = find_database(settings.database)
     host, port = parse_address(settings.admin, flag="--admin")
     admin = bind_one(host, port, flag="--admin")

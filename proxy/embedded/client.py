@@ -273,7 +273,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _refuse(self, reply: Reply) -> None:
         """Answer what is not a request; nothing after it can be trusted, so the connection ends."""
-        self.write(self._engine.refuse(reply))
+        self.write(self._engine.refuse(reply, self._source))
         self.linger(unread=True)
 
     def exchange_done(self, exchange: Exchange, keep: bool) -> None:

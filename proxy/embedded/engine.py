@@ -34,6 +34,7 @@ from proxy.embedded.exchange import Exchange
 from proxy.embedded.health import HealthChecks
 from proxy.embedded.lane import Lanes, labels_of
 from proxy.embedded.listener import TlsListener
+from proxy.embedded.log_lines import Entry
 from proxy.embedded.options import EngineOptions
 from proxy.embedded.places import Places
 from proxy.embedded.replies import answer_request, format_reply
@@ -88,7 +89,9 @@ class Engine:
         self._servers: list[asyncio.Server] = []
         self._listening: list[tuple[socket.socket, Callable[[], asyncio.Protocol]]] = []
         self._tls: TlsListener | None = None
-        self._log = AccessLog(self.options.access_log, self.counters) if self.options.access_log is not None else None
+        self._log: AccessLog | None = None
+        if self.options.access_log:
+            self._log = AccessLog(self.options.access_log, self.counters, queries=self.options.access_log_query)
         # Unique without asking the kernel each time: chance per process, then a count.
         self._id_prefix = os.urandom(8).hex().encode()
         self._id_count = 0
@@ -270,12 +273,15 @@ class Engine:
         self._id_count += 1
         return b"%b%012x" % (self._id_prefix, self._id_count)
 
-    def refuse(self, reply: Reply) -> bytes:
+    def refuse(self, reply: Reply, source: str) -> bytes:
         """The answer to a message that is not a request: it has no route, so it is counted by its status alone."""
         self.counters.bad_requests += 1
         self.count_reply(reply)
         answer = format_reply(reply, close=True, date=self.sweep.date)
-        self.stats_store.find(("", "", "", "", reply.status)).add(0.0, sent=count_content(answer))
+        labels, sent = ("", "", "", "", reply.status), count_content(answer)
+        self.stats_store.find(labels).add(0.0, sent=sent)
+        if self._log is not None and self._log.has_room():
+            self._log.add(Entry(time.time(), None, source, labels, 0.0, None, 0, sent, 0, None, reply.code, ""))
         return answer
 
     def answer(self, exchange: Exchange, reply: Reply, *, close: bool) -> bytes:
@@ -298,8 +304,8 @@ class Engine:
         else:
             series = self.stats_store.find(_labels(exchange))
         series.add(seconds, exchange.upstream_seconds, exchange.received, exchange.sent)
-        if self._log is not None:
-            self._log.add(_log_entry(exchange, seconds))
+        if self._log is not None and self._log.has_room():
+            self._log.add(_make_entry(exchange, seconds))
 
     def _look_after(self, now: float) -> None:
         """What the sweep does now and then: check endpoints, close connections that idled too long."""
@@ -333,23 +339,19 @@ def _labels(exchange: Exchange) -> Labels:
     return route.virtual_service, route.name, function, upstream, reply.status
 
 
-def _log_entry(exchange: Exchange, seconds: float) -> dict[str, Any]:
-    request = exchange.request
-    service, route, function, upstream, status = _labels(exchange)
-    return {
-        "method": request.method,
-        "host": request.host,
-        "path": request.path,
-        "query": request.query,
-        "source": request.source,
-        "status": status,
-        "seconds": round(seconds, 6),
-        "upstream_seconds": None if exchange.upstream_seconds is None else round(exchange.upstream_seconds, 6),
-        "virtual_service": service,
-        "route": route,
-        "function": function,
-        "upstream": upstream,
-        "endpoint": exchange.endpoint.origin if exchange.endpoint is not None else None,
-        "code": exchange.reply.code if exchange.reply is not None else None,
-        "request_id": exchange.request.request_id.decode("ascii"),
-    }
+def _make_entry(exchange: Exchange, seconds: float) -> Entry:
+    request, endpoint, reply = exchange.request, exchange.endpoint, exchange.reply
+    return Entry(
+        time.time(),
+        request,
+        request.source,
+        _labels(exchange),
+        seconds,
+        exchange.upstream_seconds,
+        exchange.received,
+        exchange.sent,
+        exchange.tries,
+        None if endpoint is None else endpoint.origin,
+        None if reply is None else reply.code,
+        "",
+    )

@@ -17,17 +17,17 @@ from coalmine.routing.decide import decide
 from coalmine.routing.decision import Decision, Forward, Reply
 from proxy.embedded import retry
 from proxy.embedded.body import Encode, encode_chunked
-from proxy.embedded.endpoints import COST_OF_FAILURE, COST_OF_STATUS, Endpoint
+from proxy.embedded.endpoints import COST_OF_FAILURE, COST_OF_STATUS
 from proxy.embedded.fields import refuse
 from proxy.embedded.forwarding import choose_encoding, write_interim_head, write_request_head, write_response_head
-from proxy.embedded.lane import Lane
 from proxy.embedded.mirror import start_mirror
 from proxy.embedded.options import CLIENT_LEFT, CONTINUE_SECONDS
 from proxy.embedded.places import leave_place, take_place
 from proxy.embedded.replies import CONTINUE, make_reply
 from proxy.embedded.request import Request
 from proxy.embedded.response import Response
-from proxy.embedded.sending import BodySink, Collect, PassOn
+from proxy.embedded.sending import Collect, PassOn
+from proxy.embedded.standing import Standing
 from proxy.embedded.tunnel import arm_tunnel, open_tunnel, pass_end
 from proxy.embedded.upstream import Failure, UpstreamConnection
 
@@ -36,36 +36,8 @@ if TYPE_CHECKING:
     from proxy.embedded.engine import Engine
 
 
-class Exchange:
-    """An owner of an upstream connection (``upstream.Owner``), and what its client connection talks to.
-
-    One is made per request, so what is rare stands as a class attribute until an exchange has it.
-    """
-
-    forward: Forward | None = None
-    reply: Reply | None = None
-    lane: Lane
-    endpoint: Endpoint | None = None
-    upstream: UpstreamConnection | None = None
-    sink: BodySink | None = None  # where the request's body goes; None: nowhere
-    status = 0
-    sent_at = 0.0
-    upstream_seconds: float | None = None
-    received = sent = 0  # bytes of content, of the request and of the answer
-    request_done = True
-    over = False
-    tunnelling = False
-    half_closed = False  # one side of the tunnel has ended
-    _withheld = False  # the client waits for 100 (Continue) before it sends its body
-    _begun = False  # a byte of the final answer has gone to the client
-    _close = False  # the client's connection ends with this exchange
-    _fresh = False  # no pooled connection for the next try
-    _tries = 0
-    _attempt: asyncio.Task[None] | None = None  # to connect
-    budget: retry.RetryBudget | None = None  # of the upstream, once this request has a place there
-    _retrying = False
-    _limit = 0.0  # until when the response head must have come
-    _timer: asyncio.TimerHandle | None = None
+class Exchange(Standing):
+    """An owner of an upstream connection (``upstream.Owner``), and what its client connection talks to."""
 
     def __init__(self, engine: Engine, client: ClientConnection, request: Request) -> None:
         self.engine = engine
@@ -125,7 +97,7 @@ class Exchange:
             if not take_place(self, cluster):
                 return
             self._limit = now + self.lane.timeout
-        self._tries += 1
+        self.tries += 1
         self.endpoint = cluster.pick(now, self.endpoint)
         self._arm(now)
         self._attempt = self.engine.connector.connect(self.endpoint, self, fresh=self._fresh)
@@ -278,7 +250,7 @@ class Exchange:
         elif failure == "reset" and not self._fresh and retry.is_stale(connection, self.forward, self.sink):
             self.engine.counters.stale_connections += 1
             self._fresh = True
-            self._tries -= 1
+            self.tries -= 1
             self._connect()
         else:
             self._count_failure(COST_OF_FAILURE[failure])
@@ -306,7 +278,7 @@ class Exchange:
         retries, forward, budget = self.lane.retries, self.forward, self.budget
         if retries is None or forward is None or budget is None or not retry.is_replayable(self.sink):
             return False
-        if self.engine.clock.last >= self._limit or not retry.wants_retry(retries, met, forward.method, self._tries):
+        if self.engine.clock.last >= self._limit or not retry.wants_retry(retries, met, forward.method, self.tries):
             return False
         if not budget.take():
             self.engine.counters.retries_refused += 1
@@ -314,7 +286,7 @@ class Exchange:
         self._retrying = True
         self.engine.counters.retries += 1
         self._abandon()
-        self._after(retry.pause_before(self._tries, self.engine.draw()), self._connect)
+        self._after(retry.pause_before(self.tries, self.engine.draw()), self._connect)
         return True
 
     def _end_retry(self) -> None:

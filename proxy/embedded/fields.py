@@ -15,6 +15,7 @@ from coalmine.routing.decision import Reply
 from proxy.embedded import grammar
 from proxy.embedded.headers import CLAIMS, READ_FROM_REQUESTS, compile_scan, remove_listed
 from proxy.embedded.options import MAX_FIELDS
+from proxy.embedded.trace_context import is_state, parse_parent
 
 # Protocols whose tunnels are carried. h2c is not among them: it would smuggle requests past the routes.
 TUNNELLED = frozenset({b"websocket"})
@@ -52,6 +53,9 @@ class RequestFields:
     request_id = b""
     via = b""
     max_forwards: int | None = None
+    traceparent = b""  # where it is valid
+    tracestate = b""
+    parents = 0  # how many lines of traceparent there are
     onward: bytes | None = None
     _pairs: Sequence[tuple[bytes, bytes]] | None = None
 
@@ -89,6 +93,8 @@ def parse_fields(block: bytes) -> RequestFields | Reply:
         fault = reader(fields, parts[index + 1])
         if fault is not None:
             return bad_request(fault)
+    if fields.tracestate and not is_state(fields.tracestate):
+        fields.tracestate = b""
     fields.rest = remove_listed(b"".join(parts[::3]), fields.listed)
     return _refuse_fields(fields) or fields
 
@@ -221,6 +227,18 @@ def _read_max_forwards(fields: RequestFields, value: bytes) -> str | None:
     return None
 
 
+def _read_traceparent(fields: RequestFields, value: bytes) -> str | None:
+    value = value.rstrip(b" \t")
+    fields.parents += 1
+    fields.traceparent = value if fields.parents == 1 and parse_parent(value) is not None else b""
+    return None
+
+
+def _read_tracestate(fields: RequestFields, value: bytes) -> str | None:
+    fields.tracestate = _append(fields.tracestate, value)
+    return None
+
+
 def _ignore(fields: RequestFields, value: bytes) -> str | None:
     return None
 
@@ -241,4 +259,6 @@ _READERS: Mapping[bytes, Callable[[RequestFields, bytes], str | None]] = {
     b"x-request-id": _read_request_id,
     b"via": _read_via,
     b"max-forwards": _read_max_forwards,
+    b"traceparent": _read_traceparent,
+    b"tracestate": _read_tracestate,
 }

@@ -9,6 +9,7 @@ from proxy.embedded.lane import Lane
 from proxy.embedded.replies import connection, framing
 from proxy.embedded.request import Request
 from proxy.embedded.response import Response
+from proxy.embedded.trace_context import format_trace
 
 # Methods whose requests usually have content, so that its absence is said (RFC 9110 section 8.6).
 _EXPECT_CONTENT = frozenset({"POST", "PUT", "PATCH"})
@@ -68,7 +69,7 @@ def _forwarded(request: Request) -> bytes:
         (fields.forwarded + b", " if fields.forwarded else b"") + _element(source, request.authority, scheme),
         (fields.via + b", " if fields.via else b"") + b"1.%d coalmine" % request.minor,
         fields.forwarded_more if request.peer else b"",
-    )
+    ) + (b"" if request.traced else format_trace(fields.traceparent, fields.tracestate))
 
 
 def _element(source: bytes, authority: bytes, scheme: bytes) -> bytes:

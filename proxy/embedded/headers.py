@@ -45,6 +45,8 @@ READ_FROM_REQUESTS = (
         b"x-request-id",  # kept, or made
         b"via",  # RFC 9110 section 7.6.3
         b"max-forwards",  # RFC 9110 section 7.6.2
+        b"traceparent",  # W3C Trace Context; passed on where it is valid, or replaced by that of a span
+        b"tracestate",
     }
 )
 

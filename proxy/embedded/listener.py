@@ -49,14 +49,19 @@ class TlsListener:
         self.handshakes.discard(handshake)
         self.engine.sweep.watched.discard(handshake)
 
-    def refuse_plain(self) -> bytes:
+    def refuse_plain(self, source: str) -> bytes:
         """What is said to somebody who does not speak TLS here."""
-        return self.engine.refuse(refuse("bad_request", "this port speaks TLS: ask it by https://"))
+        return self.engine.refuse(refuse("bad_request", "this port speaks TLS: ask it by https://"), source)
 
     def abort(self) -> None:
         """End all handshakes under way."""
         for handshake in list(self.handshakes):
             handshake.transport.abort()
+
+
+def find_source(transport: asyncio.BaseTransport) -> str:
+    peer = transport.get_extra_info("peername")
+    return str(peer[0]) if isinstance(peer, tuple) else ""
 
 
 class Handshake(asyncio.Protocol):
@@ -86,7 +91,7 @@ class Handshake(asyncio.Protocol):
             self._task = loop.create_task(self._shake_hands())
             loop.call_soon(self._pass_on)  # when the task has begun, and before the first step of TLS
         elif verdict == "http":
-            self._say(self._listener.refuse_plain())
+            self._say(self._listener.refuse_plain(find_source(self.transport)))
         elif isinstance(verdict, bytes):
             self._say(verdict)
         elif verdict == "noise":

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, cast
 
 from coalmine.settings import Settings
+
+Queries = Literal["names", "full", "none"]
 
 # A request target longer than this is no address any more; nginx and Apache stop at 8 KB.
 MAX_TARGET_BYTES = 16_384
@@ -38,7 +41,7 @@ UNLIMITED = 1 << 62
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """Limits of one worker, as ``coalmine.settings`` explains them; ``access_log`` is a file descriptor or None."""
+    """Limits of one worker, as ``coalmine.settings`` explains them."""
 
     max_header_bytes: int = 65_536
     max_read_body_bytes: int = 1_048_576
@@ -53,7 +56,8 @@ class EngineOptions:
     allow_link_local: bool = False
     trusted_proxies: tuple[str, ...] = ()
     workers: int = 1  # this one and its likes, which share rate limits
-    access_log: int | None = None
+    access_log: str = ""
+    access_log_query: Queries = "names"
 
     @property
     def most_requests(self) -> int:
@@ -80,5 +84,6 @@ class EngineOptions:
             allow_link_local=settings.allow_link_local,
             trusted_proxies=settings.trusted_networks,
             workers=settings.worker_count,
-            access_log=1 if settings.access_log else None,
+            access_log=settings.access_log,
+            access_log_query=cast(Queries, settings.access_log_query),
         )

@@ -25,6 +25,8 @@ class Request(RequestHead):
     fields = NO_FIELDS
     authority = b""  # of Host, or of an absolute-form target
     request_id = b""
+    traced = False  # the trace goes on with a span of the gateway's own
+    received_path = ""  # where it is not the normalised one
     peer = ""  # the connection's address, where it is that of a trusted proxy and so not the source
     _pairs: Sequence[tuple[bytes, bytes]] | None = None
 
@@ -138,7 +140,9 @@ def _read_target(request: Request, target: bytes) -> Reply | None:
     if question:
         request.query = query
     try:
-        request.path = normalize_path(path)
+        request.path = normal = normalize_path(path)
+        if normal is not path:
+            request.received_path = path
     except ValueError as error:
         return bad_request(f"the path is not valid: {error}")
     return None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import threading
 import time
 
@@ -261,26 +259,6 @@ def test_a_client_that_leaves_is_counted_as_499() -> None:
         upstream.wait(1, complete=False)
         client.sock.close()
         assert eventually(lambda: [row["code"] for row in gateway.stats()["requests"]] == [499])
-
-
-def test_the_access_log_is_one_json_line_per_request() -> None:
-    reading, writing = os.pipe()
-    try:
-        with serve(options={"access_log": writing}) as (_gateway, upstream, client):
-            client.ask(request("GET", "/a?b", "X-Request-Id: r1"))
-            client.ask(request("GET", "/%22%0d"))
-            client.ask(request("OPTIONS", "/x\r\ny"))
-        os.close(writing)
-        writing = -1
-        with os.fdopen(reading, closefd=False) as lines:
-            first = json.loads(lines.readline())
-    finally:
-        os.close(reading)
-        if writing >= 0:
-            os.close(writing)
-    assert (first["method"], first["path"], first["query"], first["status"]) == ("GET", "/a", "b", 200)
-    assert (first["route"], first["upstream"], first["endpoint"]) == ("all", "up", upstream.origin)
-    assert (first["request_id"], first["source"], first["code"]) == ("r1", "127.0.0.1", None)
 
 
 def test_an_upstream_that_comes_and_goes_leaves_nothing_behind(gateway: Gateway, upstream: RawUpstream) -> None:
