@@ -8,6 +8,7 @@ import typer
 
 from coalmine.cli.pairs import split_commas, split_pairs
 from coalmine.cli.shell import Shell, writes
+from coalmine.cli.tls_flags import CaFile, ClientCertificate, ClientKey, ServerName, Verify, edit_tls
 
 _Name = Annotated[str, typer.Option("--name", help="its name")]
 _Namespace = Annotated[str | None, typer.Option("--namespace", "-n", hidden=True)]
@@ -34,12 +35,19 @@ def _static(
     static_hosts: Annotated[
         list[str], typer.Option("--static-hosts", help="host:port or an origin; several: commas, or again")
     ],
-    tls: Annotated[bool, typer.Option("--static-outbound-tls", "--tls", help="speak https to the hosts")] = False,
+    tls: Annotated[
+        bool, typer.Option("--static-outbound-tls", "--tls", "--use-tls", help="speak https to the hosts")
+    ] = False,
     document_url: Annotated[
         str | None, typer.Option("--document-url", help="where its OpenAPI document is (default: well-known paths)")
     ] = None,
     interval: Annotated[float | None, typer.Option("--interval", help="seconds between two probes")] = None,
     no_discovery: Annotated[bool, typer.Option("--no-discovery", help="do not look for functions")] = False,
+    ca_file: CaFile = None,
+    server_name: ServerName = None,
+    client_certificate: ClientCertificate = None,
+    client_key: ClientKey = None,
+    verify: Verify = None,
     label: Annotated[list[str] | None, typer.Option("--label", help="key=value; several: again")] = None,
     namespace: _Namespace = None,
 ) -> None:
@@ -47,7 +55,10 @@ def _static(
     discovery: dict[str, Any] = {"enabled": False} if no_discovery else {}
     discovery |= {"document_url": document_url} if document_url else {}
     discovery |= {"interval_seconds": interval} if interval is not None else {}
-    body: dict[str, Any] = {"name": name, "endpoints": [_origin(host, tls) for host in split_commas(static_hosts)]}
+    trust = edit_tls({}, ca_file, server_name, client_certificate, client_key, verify)
+    secure = tls or bool(trust)
+    body: dict[str, Any] = {"name": name, "endpoints": [_origin(host, secure) for host in split_commas(static_hosts)]}
+    body |= {"tls": trust} if trust else {}
     body |= {"discovery": discovery} if discovery else {}
     body |= {"labels": split_pairs(label, "--label")} if label else {}
     shell.done(shell.write("POST", "/upstreams", body), f"upstream {name} created")

@@ -13,6 +13,7 @@ from coalmine.cli.client import segment
 from coalmine.cli.kinds import Kind
 from coalmine.cli.pairs import split_commas, split_pairs
 from coalmine.cli.shell import Shell, writes
+from coalmine.cli.tls_flags import CaFile, ClientCertificate, ClientKey, ServerName, Verify, edit_tls
 
 _Name = Annotated[str, typer.Argument(help="its name")]
 Many = list[str] | None
@@ -36,6 +37,11 @@ def _upstream(
     tls: Annotated[
         bool | None, typer.Option("--tls/--no-tls", help="speak https to all its hosts, or http", show_default=False)
     ] = None,
+    ca_file: CaFile = None,
+    server_name: ServerName = None,
+    client_certificate: ClientCertificate = None,
+    client_key: ClientKey = None,
+    verify: Verify = None,
     document_url: Annotated[
         str | None, typer.Option("--document-url", help="where its document is; '': well-known paths")
     ] = None,
@@ -56,6 +62,8 @@ def _upstream(
         if tls is not None:
             hosts = [_origin(host.partition("://")[2], secure=tls) for host in hosts]
         upstream["endpoints"] = _edit_list(hosts, added, gone, "--remove-host")
+        trust = edit_tls(upstream.pop("tls", None) or {}, ca_file, server_name, client_certificate, client_key, verify)
+        upstream |= {"tls": trust} if trust and secure else {}
         _edit_discovery(upstream.setdefault("discovery", {}), document_url, discovery, interval)
         labels = upstream.setdefault("labels", {})
         for key in split_commas(remove_label or ()):

@@ -12,6 +12,7 @@ from coalmine.model import Upstream
 from coalmine.model.salvage import Reading
 
 _OTHERS = ("aws", "awsEc2", "azure", "consul", "pipe")
+_SSL_FILES = {"rootCa": "ca_file", "tlsCert": "client_certificate_file", "tlsKey": "client_key_file"}
 _DISCOVERY_LABEL = "discovery.solo.io/function_discovery"
 
 
@@ -56,6 +57,9 @@ def _parse_spec(spec: Node, definition: Made) -> None:
         hint = "coalmine create upstream static --name NAME --static-hosts HOST:PORT"
         spec.fault(kind, "this kind of upstream cannot be expressed", hint=hint)
     definition.put("endpoints", endpoints, endpoints.pointer)
+    tls = _tls(spec)
+    if tls is not None:
+        definition.put("tls", tls, tls.pointer)
     definition.put("discovery", _discovery(service or spec), (service or spec).pointer)
 
 
@@ -73,6 +77,38 @@ def _static(spec: Node, static: Node) -> MadeList:
         static.fault("hosts", "an upstream has at least one host", code="missing_key")
     static.finish("hosts", "serviceSpec")
     return endpoints
+
+
+def _tls(spec: Node) -> Made | None:
+    """Gloo's ``sslConfig``. Where it names no authority, Envoy would verify nobody; here the system's are asked."""
+    config = spec.node("sslConfig")
+    if config is None:
+        return None
+    tls, files = Made(config.pointer), config.node("sslFiles")
+    for theirs, ours in _SSL_FILES.items():
+        if files is not None and files.has(theirs):
+            tls.put(ours, files.text(theirs), files.at(theirs))
+    if files is not None:
+        files.finish(*_SSL_FILES)
+    if config.has("sni"):
+        tls.put("server_name", config.text("sni"), config.at("sni"))
+    _take_subject(config, tls)
+    if config.has("secretRef"):
+        config.ignore("secretRef")
+        hint = "store its parts as files, and name them in sslFiles"
+        config.fault("secretRef", "a secret of Kubernetes cannot be read from here", hint=hint)
+    config.finish("sslFiles", "sni", "verifySubjectAltName")
+    return tls if tls else None
+
+
+def _take_subject(config: Node, tls: Made) -> None:
+    """One name is proved, and it is the one that is asked for."""
+    names = config.texts("verifySubjectAltName")
+    if names and names != [tls.get("server_name", names[0])]:
+        hint = "name one, the same as sni"
+        config.fault("verifySubjectAltName", "an upstream proves one name, the one it is asked for", hint=hint)
+    elif names:
+        tls.put("server_name", names[0], config.at("verifySubjectAltName", 0))
 
 
 def _scheme(spec: Node, kube: Node) -> str:

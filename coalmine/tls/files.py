@@ -58,16 +58,17 @@ def read_text(path: str) -> str:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from None
-    with open(descriptor, "rb") as file:  # noqa: PTH123  a descriptor has no path
+    try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise TlsError(f"{path} is not a regular file")
         if found.st_size > MAX_BYTES:
             raise TlsError(f"{path} has {found.st_size} bytes, which no certificate needs")
-        try:
-            return file.read(MAX_BYTES).decode("latin-1")
-        except OSError as error:
-            raise _unreadable(path, error) from None
+        return os.read(descriptor, MAX_BYTES).decode("latin-1")  # of a regular file, all of it
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    finally:
+        os.close(descriptor)
 
 
 def _unreadable(path: str, error: Exception) -> TlsError:

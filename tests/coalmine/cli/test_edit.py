@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.admin_api.support import V1
 from tests.coalmine.cli.conftest import Cli
+from tests.support.certificates import Authority
 
 BEFORE: dict[str, Any] = {"endpoints": ["http://a:1", "http://b:2"], "labels": {"x": "1", "y": "2"}}
 
@@ -111,3 +113,28 @@ def test_a_dry_run_and_the_rest_call(dogs: Cli) -> None:
 def test_functions_that_are_known_stay(cli: Cli) -> None:
     cli(f"edit upstream {V1} --label app=petstore")
     assert len(cli(f"get functions -u {V1} -o json").json) == 4
+
+
+def test_trust_of_an_upstream(cli: Cli, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    client = authority.issue("gateway@x.test", name="client")
+    cli(
+        f"create upstream static --name cats --static-hosts a:1 --ca-file {authority.ca_file} --server-name cats.test "
+        f"--client-certificate {client.certificate} --client-key {client.key}"
+    )
+    made = cli("get upstream cats -o json").json
+    assert (made["endpoints"], made["tls"]) == (
+        ["https://a:1"],
+        {
+            "ca_file": authority.ca_file,
+            "server_name": "cats.test",
+            "client_certificate_file": client.certificate,
+            "client_key_file": client.key,
+            "verify": True,
+        },
+    )
+    cli(["edit", "upstream", "cats", "--ca-file", "", "--client-certificate", "", "--client-key", "", "--no-verify"])
+    assert cli("get upstream cats -o json").json["tls"] == {"server_name": "cats.test", "verify": False}
+    assert "upstream_unverified" in cli("describe upstream cats").out
+    cli(["edit", "upstream", "cats", "--server-name", "", "--verify"])
+    assert "tls" not in cli("get upstream cats -o json").json

@@ -19,6 +19,27 @@ UPSTREAMS: dict[str, tuple[str, dict[str, Any]]] = {
         {"endpoints": ["https://a:1", "https://b:2"]},
     ),
     "port 443 is TLS": ("{static: {hosts: [{addr: a, port: 443}]}}", {"endpoints": ["https://a:443"]}),
+    "TLS with files of its own": (
+        "{static: {hosts: [{addr: a, port: 1}]}, sslConfig: {sni: cats.test, verifySubjectAltName: [cats.test],"
+        " sslFiles: {rootCa: /tls/ca.pem, tlsCert: /tls/tls.crt, tlsKey: /tls/tls.key}}}",
+        {
+            "endpoints": ["https://a:1"],
+            "tls": {
+                "ca_file": "/tls/ca.pem",
+                "client_certificate_file": "/tls/tls.crt",
+                "client_key_file": "/tls/tls.key",
+                "server_name": "cats.test",
+            },
+        },
+    ),
+    "a name to prove": (
+        KUBE + "}, sslConfig: {verifySubjectAltName: [cats.test]}}",
+        {"endpoints": ["https://cats.pets.svc.cluster.local:8080"], "tls": {"server_name": "cats.test"}},
+    ),
+    "TLS and no more": (
+        "{static: {hosts: [{addr: a, port: 1}]}, sslConfig: {}}",
+        {"endpoints": ["https://a:1"]},
+    ),
     "the shape of 2019": (
         "{upstreamSpec: {static: {hosts: [{addr: a, port: 1}]}}}",
         {"endpoints": ["http://a:1"]},
@@ -75,6 +96,26 @@ REFUSED: dict[str, tuple[str, str, str]] = {
         "{static: {hosts: [{addr: a, port: 1}], serviceSpec: {rest: {swaggerInfo: {inline: x}}}}}",
         "/0/spec/static/serviceSpec/rest/swaggerInfo/inline",
         "unsupported_manifest",
+    ),
+    "a secret": (
+        "{static: {hosts: [{addr: a, port: 1}]}, sslConfig: {secretRef: {name: x, namespace: y}}}",
+        "/0/spec/sslConfig/secretRef",
+        "unsupported_manifest",
+    ),
+    "other names than the one that is asked for": (
+        "{static: {hosts: [{addr: a, port: 1}]}, sslConfig: {sni: a.test, verifySubjectAltName: [b.test]}}",
+        "/0/spec/sslConfig/verifySubjectAltName",
+        "unsupported_manifest",
+    ),
+    "versions of TLS": (
+        "{static: {hosts: [{addr: a, port: 1}]}, sslConfig: {parameters: {minimumProtocolVersion: TLSv1_0}}}",
+        "/0/spec/sslConfig/parameters",
+        "unsupported_manifest",
+    ),
+    "a file without a whole path": (
+        "{static: {hosts: [{addr: a, port: 1}]}, sslConfig: {sslFiles: {rootCa: ca.pem}}}",
+        "/0/spec/sslConfig/sslFiles/rootCa",
+        "invalid_value",
     ),
     "a health check": (
         "{healthChecks: [{x: 1}], static: {hosts: [{addr: a, port: 1}]}}",
