@@ -12,8 +12,11 @@ _JITTER = 0.15
 _CAPS: dict[DiscoveryState, int] = {"unreachable": 4, "stale": 4, "not_found": 16}
 
 
-def next_delay(interval: float, state: DiscoveryState, failures: int, draw: float) -> float:
-    """Seconds until the next probe; ``failures`` in a row so far, ``draw`` in [0, 1)."""
-    cap = _CAPS.get(state, 1)
+def next_delay(interval: float, state: DiscoveryState, failures: int, draw: float, *, searched: bool = False) -> float:
+    """Seconds until the next probe; ``failures`` in a row so far, ``draw`` in [0, 1).
+
+    ``searched``: the last one asked for the whole table in vain, whether functions are known from before or not.
+    """
+    cap = _CAPS["not_found"] if searched else _CAPS.get(state, 1)
     factor = min(1 << max(0, min(failures, 10) - 1), cap)
     return interval * factor * (1 - _JITTER * draw)

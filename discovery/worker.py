@@ -23,9 +23,10 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from coalmine.catalog import Catalog
-from coalmine.model import ProbeReport, Upstream
+from coalmine.model import DiscoveryState, ProbeReport, Upstream
 from coalmine.model.upstream import why_not_discovered
 from discovery.advice import Advisor, ContentFindings
+from discovery.candidates import CANDIDATES
 from discovery.options import ProbeOptions
 from discovery.parsing import Parser
 from discovery.probe import Fetcher
@@ -246,7 +247,7 @@ class DiscoveryWorker:
         watch.report = saved.report
         if succeeded and not outcome.unchanged:
             watch.sources = outcome.sources
-        self._plan(watch, saved.report.state)
+        self._plan(watch, saved.report.state, searched=not succeeded and len(outcome.attempts) > len(CANDIDATES) // 2)
         if saved.matters:
             await self._publish()
         if saved.unchecked:
@@ -260,8 +261,9 @@ class DiscoveryWorker:
             if watch is not None and report is not None:
                 watch.report = report
 
-    def _plan(self, watch: _Watch, state: Any) -> None:
-        delay = next_delay(watch.upstream.discovery.interval_seconds, state, watch.failures, self._jitter())
+    def _plan(self, watch: _Watch, state: DiscoveryState, *, searched: bool = False) -> None:
+        interval = watch.upstream.discovery.interval_seconds
+        delay = next_delay(interval, state, watch.failures, self._jitter(), searched=searched)
         watch.due = self._clock() + delay
         self._put(watch)
 

@@ -23,7 +23,7 @@ def compare_wrapped(old: Any, new: Any, views: tuple[View, View], place: Place) 
     if bool(before.unions) == bool(after.unions):
         return False
     grown = bool(after.unions)
-    single, (keyword, variants) = (old, after.unions[0]) if grown else (new, before.unions[0])
+    single, (keyword, variants) = (_unwrap(old), after.unions[0]) if grown else (_unwrap(new), before.unions[0])
     labels = [_label(variant, place) for variant in variants]
     own = _label(single, place)
     if own not in labels:
@@ -33,8 +33,18 @@ def compare_wrapped(old: Any, new: Any, views: tuple[View, View], place: Place) 
         if index != at:
             _tell("added" if grown else "removed", variant, place, keyword, index)
     compare_wrapped_null(before, after, place)
-    place.descend(*((old, variants[at]) if grown else (variants[at], new)), keyword, str(at))
+    place.descend(*((single, variants[at]) if grown else (variants[at], single)), keyword, str(at))
     return True
+
+
+def _unwrap(schema: Any) -> Any:
+    """What is written as the only one of some alternatives is that one."""
+    while isinstance(schema, Mapping) and len(schema) == 1:
+        keyword, variants = next(iter(schema.items()))
+        if keyword not in ("oneOf", "anyOf", "allOf") or not isinstance(variants, list) or len(variants) != 1:
+            break
+        schema = variants[0]
+    return schema
 
 
 def compare_unions(old: View, new: View, place: Place) -> None:

@@ -26,6 +26,11 @@ def test_next_delay(state: DiscoveryState, failures: int, draw: float, seconds: 
     assert next_delay(30, state, failures, draw) == pytest.approx(seconds)
 
 
+def test_a_search_in_vain_is_as_rare_whether_functions_are_known_or_not() -> None:
+    assert next_delay(30, "stale", 9, 0.0, searched=True) == next_delay(30, "not_found", 9, 0.0) == 480
+    assert next_delay(30, "stale", 1, 0.0, searched=True) == 30
+
+
 def test_options_come_from_the_settings() -> None:
     settings = Settings(discovery=False, probe_timeout_seconds=1.5, max_document_bytes=7, allow_link_local=True)
     options = ProbeOptions.of(settings)

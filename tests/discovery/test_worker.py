@@ -94,7 +94,7 @@ def test_a_new_upstream_is_probed_at_once_and_its_functions_are_published(catalo
                 await asyncio.sleep(0.1)
                 bench.add("pets", service.origin)
                 bench.worker.wake()
-                await bench.until(lambda: len(bench.functions()) == 3, INTERVAL * 2)
+                await bench.until(lambda: len(bench.functions()) == 3, 20.0)  # unasked it would look after 30 s
                 await bench.until(lambda: bench.published == 1)
 
         run(bench, scene)

@@ -137,6 +137,7 @@ ROWS: list[tuple[str, str, Any, Any]] = [
     ("variant-removed", "a cat is out", {"oneOf": [DOG, CAT, COW]}, {"oneOf": [DOG, CAT]}),
     ("variant-removed", "of two only one is left", {"anyOf": [DOG, CAT]}, DOG),
     ("variant-added", "a cat is in", {"anyOf": [DOG, CAT]}, {"anyOf": [DOG, CAT, COW]}),
+    ("variant-added", "the only alternative got company", {"anyOf": [S]}, {"anyOf": [S, B]}),
     ("variant-added", "what was alone got company", S, {"oneOf": [B, S]}),
     ("union-added", "one must hold besides", obj(), {**obj(), "anyOf": [{"required": ["a"]}, {"required": ["b"]}]}),
     ("union-removed", "none need hold", {**obj(), "oneOf": [{"required": ["a"]}, {"required": ["b"]}]}, obj()),
