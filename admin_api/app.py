@@ -20,6 +20,7 @@ from admin_api import (
     revisions,
     routes,
     served_pages,
+    stats,
     upstreams,
     virtual_services,
 )
@@ -46,6 +47,7 @@ _ROUTERS = (
     canaries.router,
     revisions.router,
     served_pages.router,
+    stats.router,
     events.router,
     health.router,
     metrics.router,

@@ -46,6 +46,7 @@ _LINKS = (
     ("/api/v1/canaries", "releases under way"),
     ("/api/v1/problems", "what is not served as written"),
     ("/api/v1/snapshot", "what is served"),
+    ("/api/v1/stats", "what workers counted"),
     ("/api/v1/config", "everything that people wrote"),
     ("/metrics", "figures for Prometheus"),
     ("/readyz", "whether all is well"),

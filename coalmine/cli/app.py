@@ -46,7 +46,7 @@ _GROUPS: tuple[tuple[str, str, Register], ...] = (
     ("canary", "Releases a new version of a function, step by step, and back.", canary.register),
     ("revision", "What was changed when and by whom.", revisions.register_group),
     ("document", "What services published, and what changed in it.", documents.register_group),
-    ("proxy", "Where the proxy listens.", proxy.register),
+    ("proxy", "Where the proxy listens, and what it does.", proxy.register),
 )
 _LATER: tuple[Register, ...] = (
     discover.register,

@@ -148,6 +148,18 @@ def cumulate(buckets: Iterable[int]) -> Iterator[list[float]]:
         yield [bound, total]
 
 
+def estimate_quantile(buckets: list[int], count: int, share: float) -> float | None:
+    """As Prometheus does it: a bucket is evenly filled; above the last bound, that is the answer. None: no requests."""
+    wanted, lower, below = share * count, 0.0, 0
+    if not count:
+        return None
+    for bound, within in cumulate(buckets):
+        if within >= wanted and within > below:
+            return lower + (bound - lower) * (wanted - below) / (within - below)
+        lower, below = bound, int(within)
+    return lower
+
+
 def fold(series: SeriesByLabels, stale: Collection[RouteKey]) -> SeriesByLabels:
     """``series`` with those of ``stale`` routes counted together, by virtual service and code."""
     kept = {labels: one for labels, one in series.items() if labels[:2] not in stale}
