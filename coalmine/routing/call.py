@@ -16,7 +16,7 @@ from coalmine.routing.binding import KEEP, UNMANAGED_HEADERS, Binding, Found, Wr
 from coalmine.routing.decision import Reply, RequestHead
 from coalmine.routing.problem import problem_reply
 from coalmine.routing.snapshot import CallParameter, CallPlan, ServedDestination
-from coalmine.routing.sources import BodyNeeded, BrokenBody, Sources, has_body
+from coalmine.routing.sources import BodyNeeded, BrokenBody, Sources
 from coalmine.routing.template import Name, Segment, Template, parse_match_template, parse_template
 from coalmine.routing.values import Unsendable
 
@@ -124,7 +124,7 @@ class Call:
     ) -> str | None:
         before, after, name = shortcut
         query = head.query
-        if not self._plan.takes_body and has_body(head):
+        if not self._plan.takes_body and head.has_body:
             return None
         if query is not None and self._wanders:
             return None

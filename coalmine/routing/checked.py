@@ -15,7 +15,7 @@ from coalmine.routing.findings import Finding
 from coalmine.routing.problem import problem_reply
 from coalmine.routing.sent import read_sent
 from coalmine.routing.snapshot import CallPlan, ServedDestination
-from coalmine.routing.sources import BodyNeeded, Sources, has_body
+from coalmine.routing.sources import BodyNeeded, Sources
 from coalmine.routing.validation import Checks, list_errors
 from coalmine.routing.values import body_kind, is_json, media_type
 
@@ -58,7 +58,7 @@ class CheckedCall:
     def _check_body(self, sources: Sources) -> list[Finding] | Reply:
         if not self._plan.takes_body:
             return []
-        if not has_body(sources.head) or sources.data == b"":
+        if not sources.head.has_body or sources.data == b"":
             return [Finding("/body", "the function needs a body")] if self._checks.needs_body else []
         written = sources.header("content-type")
         if not self._takes(media_type(written)):

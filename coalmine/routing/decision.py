@@ -32,6 +32,17 @@ class RequestHead:
     source: str = ""
     scheme: str = "http"
 
+    @property
+    def has_body(self) -> bool:
+        """Whether the head announces a body (RFC 9112 section 6: framing tells, not the method)."""
+        for name, value in self.headers:
+            if name == b"content-length":
+                if value != b"0":
+                    return True
+            elif name == b"transfer-encoding":
+                return True
+        return False
+
     def values(self, name: bytes) -> list[str]:
         """The values of header ``name`` (lower-case), in order."""
         return [value.decode("latin-1") for key, value in self.headers if key == name]

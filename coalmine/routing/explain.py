@@ -22,7 +22,6 @@ from coalmine.routing.edits import CONTENT
 from coalmine.routing.hosts import normalize_host
 from coalmine.routing.limit import describe_limit
 from coalmine.routing.path import normalize_path
-from coalmine.routing.sources import has_body
 from coalmine.routing.steer import shares
 
 if TYPE_CHECKING:
@@ -275,7 +274,7 @@ def _show_request(asked: _Asked, forward: Forward) -> UpstreamRequest:
     edits = definition.request_headers
     client_host = next(iter(asked.head.values(b"host")), asked.head.host)
     upstream_host = endpoint.partition("://")[2]
-    dropped = sorted(CONTENT) if forward.body == "none" and has_body(asked.head) else ()
+    dropped = sorted(CONTENT) if forward.body == "none" and asked.head.has_body else ()
     return UpstreamRequest(
         forward.method,
         endpoint + forward.target,

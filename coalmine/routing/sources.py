@@ -34,17 +34,6 @@ class BrokenBody(ValueError):
     """The body is not what its content type says."""
 
 
-def has_body(head: RequestHead) -> bool:
-    """Whether the head announces a body (RFC 9112 section 6: framing tells, not the method)."""
-    for name, value in head.headers:
-        if name == b"content-length":
-            if value != b"0":
-                return True
-        elif name == b"transfer-encoding":
-            return True
-    return False
-
-
 class Sources:
     """One request.
 
@@ -107,7 +96,7 @@ class Sources:
 
     def field(self, path: tuple[str, ...]) -> Value | None:
         """A field of the body; raises BodyNeeded before it was read, BrokenBody when it does not parse."""
-        if not has_body(self.head):
+        if not self.head.has_body:
             return None
         kind = body_kind(self.header("content-type"), self.header("content-encoding"))
         if kind is None:
