@@ -22,7 +22,7 @@ from coalmine.routing.limit import Limit
 from coalmine.routing.problem import problem_reply
 from coalmine.routing.redirect import compile_direct, compile_redirect
 from coalmine.routing.snapshot import ServedRoute
-from coalmine.routing.steer import Choice, Chooser, Draw, Headers, compile_steering
+from coalmine.routing.steer import Choice, Chooser, Draw, Headers, Spread, compile_spread, compile_steering
 
 if TYPE_CHECKING:
     from coalmine.routing.table import Matched
@@ -37,6 +37,7 @@ class CompiledAction:
     """``act`` is all that serving needs; the parts are for preflights and for explaining.
 
     ``sends`` has one entry per destination, in their order. ``choose`` is None where nothing is sent to anyone.
+    ``spread`` stands where chance alone chooses among them and nothing else is to be done.
     """
 
     served: ServedRoute
@@ -46,6 +47,7 @@ class CompiledAction:
     choose: Chooser | None = None
     copy: Send | None = None
     limit: Limit | None = None
+    spread: Spread | None = None
 
 
 def compile_action(served: ServedRoute) -> CompiledAction:
@@ -59,7 +61,8 @@ def compile_action(served: ServedRoute) -> CompiledAction:
     if cors is not None:
         act = _with_cors(act, cors, served)
     limit = None if definition.rate_limit is None else Limit(definition.rate_limit, served)
-    return replace(made, act=act, cors=cors, limit=limit)
+    spread = made.spread if act is made.act and limit is None else None
+    return replace(made, act=act, cors=cors, limit=limit, spread=spread)
 
 
 def _sends(served: ServedRoute) -> bool:
@@ -89,15 +92,16 @@ def _refuse(code: str, detail: str, served: ServedRoute) -> Act:
 def _compile_sending(served: ServedRoute) -> CompiledAction:
     sends = tuple(compile_destination(destination, served) for destination in served.destinations)
     choose = compile_steering(served.destinations, served.definition.sticky)
+    spread = compile_spread(served.destinations) if served.definition.sticky is None else None
     copy = None if served.mirror is None else compile_destination(served.mirror, served)
     mirror = served.definition.mirror
     if copy is not None and mirror is not None:
-        act = _mirrored(served, choose, sends, copy, mirror)
+        act, spread = _mirrored(served, choose, sends, copy, mirror), None
     elif len(sends) == 1 and served.definition.sticky is None:
         act = _compile_single(served, sends[0])
     else:
         act = _compile_steered(served, choose, sends)
-    return CompiledAction(served, act, None, sends, choose, copy)
+    return CompiledAction(served, act, None, sends, choose, copy, spread=spread)
 
 
 def _compile_steered(served: ServedRoute, choose: Chooser, sends: tuple[Send, ...]) -> Act:

@@ -78,11 +78,13 @@ class Bucket:
         if best is not None:
             limit = best.rank
         if self._by_header:
+            facts.looked = True
             for entries in self._header_hits(facts):
                 found = first_match(entries, facts, limit)
                 if found is not None:
                     best, limit = found, found.rank
         if self._by_query:
+            facts.looked = True
             for entries in self._query_hits(facts):
                 found = first_match(entries, facts, limit)
                 if found is not None:
@@ -126,6 +128,7 @@ def first_match(entries: Entries, facts: Facts, limit: int) -> Entry | None:
             return None
         if entry.methods is None or method in entry.methods:
             for condition in entry.conditions:
+                facts.looked = True
                 if not condition.holds(facts):
                     break
             else:

@@ -40,12 +40,13 @@ _SEPARATOR = re.compile(r"[/\\]")
 
 
 class Prepared(NamedTuple):
-    """A call that can be sent."""
+    """A call that can be sent; ``common`` as in ``Forward``."""
 
     method: str
     target: str
     headers: Headers
     body: Literal["stream", "none"] | bytes
+    common: bool = False
 
 
 class Call:
@@ -83,7 +84,7 @@ class Call:
         if self._shortcut is not None and data is None:
             target = self._take_shortcut(self._shortcut, head, captures, rest)
             if target is not None:
-                return Prepared(method, target, (), self._body)
+                return Prepared(method, target, (), self._body, not self._wanders)
         sources = Sources(head, captures, data, self._keys)
         try:
             return self._prepare(sources, rest, method)

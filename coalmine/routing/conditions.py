@@ -29,12 +29,16 @@ Address = tuple[int, int]  # bits of the family (32 or 128) and the number
 
 
 class Facts:
-    """One request head, and what conditions had to work out about it."""
+    """One request head, and what conditions had to work out about it.
 
-    __slots__ = ("_query", "head")
+    ``looked``: somebody asked for more than its method and path, so another request with these may fare otherwise.
+    """
+
+    __slots__ = ("_query", "head", "looked")
 
     def __init__(self, head: RequestHead) -> None:
         self.head = head
+        self.looked = False
         self._query: dict[str, list[str]] | None = None
 
     def query(self) -> dict[str, list[str]]:

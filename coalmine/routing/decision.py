@@ -55,7 +55,8 @@ class Forward:
     ``target`` is the origin-form request target. ``host`` is the Host header to send (None: the client's own;
     the upstream's own authority where the route says ``host: upstream``, which the engine fills in, because it
     differs by endpoint). ``set_headers`` replace headers of the same name. ``body`` is ``stream`` (the client's
-    body as it comes), ``none``, or bytes that were read already.
+    body as it comes), ``none``, or bytes that were read already. ``common``: made of method and path alone, with the
+    query behind it as it came; with ``body: none`` this holds for requests without a body.
     """
 
     route: ServedRoute
@@ -68,6 +69,7 @@ class Forward:
     response_headers: tuple[tuple[str, str], ...] = ()  # to add to the answer: minted cookie, CORS
     delay_seconds: float = 0.0
     mirror: Forward | None = None
+    common: bool = False
 
     @property
     def upstream(self) -> str:

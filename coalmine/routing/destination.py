@@ -55,8 +55,8 @@ def _compile_call(destination: ServedDestination, served: ServedRoute) -> Send:
         if isinstance(prepared, Reply):
             prepared.route = served
             return prepared
-        method, target, headers, body = prepared
-        return Forward(served, destination, method, target, host, headers, body)
+        method, target, headers, body, common = prepared
+        return Forward(served, destination, method, target, host, headers, body, common=common)
 
     return send
 
@@ -71,6 +71,6 @@ def _compile_plain(destination: ServedDestination, served: ServedRoute) -> Send:
             path.route, path.destination = served, destination
             return path
         target = path if head.query is None else f"{path}?{head.query}"
-        return Forward(served, destination, head.method, target, host)
+        return Forward(served, destination, head.method, target, host, common=True)
 
     return send

@@ -17,7 +17,8 @@ from urllib.parse import quote
 
 # RFC 3986 section 3.3: pchar and the slash. A path of these alone, without a segment that begins with a dot,
 # is in its one spelling already; nearly all are.
-_PLAIN = re.compile(r"/[A-Za-z0-9\-._~!$&'()*+,;=:@/]*").fullmatch
+PLAIN = r"/[A-Za-z0-9\-._~!$&'()*+,;=:@/]*"
+_PLAIN = re.compile(PLAIN).fullmatch
 _FOREIGN = re.compile(r"[^\x00-\x7f]+")
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _ENCODED = frozenset('"<>[]^`{|}')

@@ -35,6 +35,8 @@ class Choice(NamedTuple):
 
 
 Chooser = Callable[[RequestHead, Draw], Choice]
+# The position that chance alone chooses; draws only where there is a choice.
+Spread = Callable[[Draw], int]
 
 
 def compile_steering(destinations: Sequence[ServedDestination], sticky: Sticky | None) -> Chooser:
@@ -57,26 +59,33 @@ def shares(destinations: Sequence[ServedDestination]) -> list[float]:
     return [100 * destination.weight / total for destination in destinations]
 
 
-def _by_weight(destinations: Sequence[ServedDestination]) -> Chooser:
+def compile_spread(destinations: Sequence[ServedDestination]) -> Spread:
+    """By weight; at least one is above 0."""
     eligible = [(index, item.weight) for index, item in enumerate(destinations) if item.weight]
     if len(eligible) == 1:
-        only = Choice(eligible[0][0])
-        return lambda head, draw: only
+        only = eligible[0][0]
+        return lambda draw: only
     total = sum(weight for _, weight in eligible)
     limits = []
     reached = 0
     for index, weight in eligible:
         reached += weight
-        limits.append((reached, Choice(index)))
+        limits.append((reached, index))
 
-    def choose(head: RequestHead, draw: Draw) -> Choice:
+    def choose(draw: Draw) -> int:
         point = draw() * total
-        for limit, choice in limits:
+        for limit, index in limits:
             if point < limit:
-                return choice
+                return index
         return limits[-1][1]  # a product that was rounded up to the total
 
     return choose
+
+
+def _by_weight(destinations: Sequence[ServedDestination]) -> Chooser:
+    spread = compile_spread(destinations)
+    choices = [Choice(index) for index in range(len(destinations))]
+    return lambda head, draw: choices[spread(draw)]
 
 
 def _by_key(key: str, ring: _Rendezvous, weighted: Chooser, head: RequestHead, draw: Draw) -> Choice:

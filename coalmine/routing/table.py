@@ -54,12 +54,13 @@ class Matched:
     """The route that takes a request.
 
     ``captures`` are the raw (percent-encoded) texts of template placeholders or named groups; ``rest`` is what
-    follows a matched prefix: empty, or beginning with a slash.
+    follows a matched prefix: empty, or beginning with a slash. ``by_path``: its method and path alone led there.
     """
 
     route: CompiledRoute
     captures: dict[str, str]
     rest: str
+    by_path: bool = False
 
 
 class CompiledVirtualService:
@@ -136,7 +137,7 @@ class CompiledVirtualService:
         route = best.owner
         assert isinstance(route, CompiledRoute)
         captures, rest = best.bind(path)
-        return Matched(route, captures, rest)
+        return Matched(route, captures, rest, not facts.looked)
 
     def _match_patterns(self, path: str, facts: Facts, best: Entry | None) -> Entry | None:
         text = path.encode()

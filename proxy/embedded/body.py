@@ -58,7 +58,7 @@ class CloseReader:
 # Extensions: any field content without CR and LF, quoted or not, since all of it is dropped.
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,12})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?\r\n")
 _BARE_LF = re.compile(rb"(?<!\r)\n")
-_TRAILER = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]++:[\t\x20-\x7e\x80-\xff]*+\r\n)*+\r\n")
+_TRAILER = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*\r\n)*\r\n")
 # A size line is a few bytes; extensions and trailers have uses, but not beyond these. The same bytes have the same
 # fate however they arrive, so limits count bytes of the message and not of a read.
 _MAX_SIZE_LINE = 4_096

@@ -20,12 +20,14 @@ from proxy.embedded.exchange import Exchange
 from proxy.embedded.fields import RequestFields, bad_request, refuse
 from proxy.embedded.options import LINGER_SECONDS, MAX_AHEAD_BYTES, MAX_DISCARD_BYTES
 from proxy.embedded.replies import make_reply
-from proxy.embedded.request import parse_request, refuse_early, refuse_large
+from proxy.embedded.request import Request, parse_request, refuse_early, refuse_large, repeat_request
 from proxy.embedded.tunnel import pass_end
 
 if TYPE_CHECKING:
     from proxy.embedded.engine import Engine
 
+_HEAD_END = b"\r\n\r\n"
+_CR = 13
 # Why reading from the client is on hold.
 AHEAD = 1  # it sends faster than it is answered
 UPSTREAM_FULL = 2  # the upstream does not read the body
@@ -89,6 +91,8 @@ class ClientConnection(asyncio.Protocol):
             self._refuse(make_reply("overloaded"))
 
     def data_received(self, data: bytes) -> None:
+        if self._is_ready() and self._begin_at_once(data):
+            return
         if self._reader is not None:
             data = self._read_body(data)
         elif self._exchange is not None and self._exchange.tunnelling:
@@ -190,6 +194,28 @@ class ClientConnection(asyncio.Protocol):
         if len(self._ahead) <= MAX_AHEAD_BYTES:
             self._release(AHEAD)
 
+    def _is_ready(self) -> bool:
+        """Whether a head that comes now is that of the next request."""
+        return (
+            self._exchange is None
+            and self._reader is None
+            and not (self._ahead or self._lingering or self._write_paused or self._half_closed)
+        )
+
+    def _begin_at_once(self, data: bytes) -> bool:
+        """Begin with ``data`` where it is one head, whole and nothing else: so most of them come."""
+        if len(data) - 4 > self._engine.options.max_header_bytes:
+            return False
+        if self._fields is not None and data.endswith(self._fields.tail):
+            request = repeat_request(data, self._fields, self._source, self._scheme)
+            if request is not None:
+                self._begin(request)
+                return True
+        if 0 < data.find(_HEAD_END) == len(data) - 4 and data[0] != _CR:
+            self._begin_with(data)
+            return True
+        return False
+
     def _can_begin(self) -> bool:
         return not (
             self._exchange or self._reader or self._lingering or self._write_paused or self.transport.is_closing()
@@ -214,19 +240,30 @@ class ClientConnection(asyncio.Protocol):
         raw = bytes(ahead[: end + 4])
         self._ahead = ahead[end + 4 :]
         self._seen = 0
+        return self._begin_with(raw)
+
+    def _begin_with(self, raw: bytes) -> bool:
+        """Begin the exchange of the request whose head is ``raw``; whether it is one."""
         request = parse_request(raw, self._source, self._scheme, self._fields)
         if isinstance(request, Reply):
             self._refuse(request)
             return False
         self._fields = request.fields
+        self._begin(request)
+        return True
+
+    def _begin(self, request: Request) -> None:
         if self._trusted:
             request.peer = self._source
             request.scheme = request.fields.forwarded_proto or request.scheme
             request.source = self._engine.trusted.find_source(
                 self._source, request.fields.forwarded_for.decode("latin-1")
             )
-        self._begin(Exchange(self._engine, self, request))
-        return True
+        exchange = self._exchange = Exchange(self._engine, self, request)
+        if request.fields.has_body:
+            self._begin_body(exchange)
+        else:
+            exchange.begin()
 
     def _judge_partial(self, ahead: bytes | bytearray, end: int, limit: int) -> None:
         if end > limit or len(ahead) > limit + 3:  # a whole head of the largest size has four bytes more
@@ -237,10 +274,9 @@ class ClientConnection(asyncio.Protocol):
         if reply is not None:
             self._refuse(reply)
 
-    def _begin(self, exchange: Exchange) -> None:
-        self._exchange = exchange
+    def _begin_body(self, exchange: Exchange) -> None:
         self._reader = exchange.request.body_reader()
-        exchange.request_done = self._reader is None
+        exchange.request_done = False
         exchange.begin()
         if self._reader is not None and self._ahead:
             data, self._ahead = bytes(self._ahead), b""
@@ -286,12 +322,12 @@ class ClientConnection(asyncio.Protocol):
         if not keep:
             self.linger()
             return
-        options = self._engine.options
-        self.deadline = self._engine.clock.read() + (
-            options.header_timeout_seconds if self._ahead or self._reader else options.idle_timeout_seconds
-        )
-        if self._ahead or self._half_closed:
+        engine = self._engine
+        if self._ahead or self._reader or self._half_closed:
+            self.deadline = engine.clock.last + engine.options.header_timeout_seconds
             self._advance()
+        else:
+            self.deadline = engine.clock.last + engine.options.idle_timeout_seconds
 
     def can_discard(self) -> bool:
         """Whether reading the rest of an unwanted body, if any, is cheaper than a new connection."""

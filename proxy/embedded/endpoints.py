@@ -99,6 +99,8 @@ class Cluster:
     def pick(self, now: float, avoid: Endpoint | None = None) -> Endpoint:
         """The next healthy endpoint, ``avoid`` (where the last try failed) only when there is no other."""
         endpoints = self.endpoints
+        if len(endpoints) == 1:
+            return endpoints[0]
         self._turn += 1
         chosen = endpoints[self._turn % len(endpoints)]
         if chosen is not avoid and chosen.is_healthy(now):

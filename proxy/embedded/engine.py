@@ -42,6 +42,7 @@ from proxy.embedded.request import Request
 from proxy.embedded.stats import Labels, Stats
 from proxy.embedded.timeouts import Clock, Sweep
 from proxy.embedded.upstream import close_expired
+from proxy.embedded.ways import Ways
 
 # Connections beyond the limit that may stand around at once to be told so; more than these are dropped unheard.
 MAX_TURNED_AWAY = 256
@@ -58,6 +59,7 @@ class Served:
     table: RouteTable
     clusters: dict[str, Cluster]
     lanes: Lanes
+    ways: Ways
 
 
 class Engine:
@@ -123,7 +125,7 @@ class Engine:
         clusters = update_clusters(clusters, table.snapshot.upstreams)
         self.health.plan(clusters.values())
         lanes = Lanes(clusters, self.stats_store, self.options.upstream_timeout_seconds)
-        return Served(table.version, table, clusters, lanes)
+        return Served(table.version, table, clusters, lanes, Ways(table, lanes))
 
     async def serve(self, sock: socket.socket) -> None:
         """Accept connections on ``sock``, a bound stream socket; returns once it does."""
@@ -266,12 +268,9 @@ class Engine:
     def identify(self, request: Request) -> bytes:
         """The request's id: the client's, or one that is made."""
         if not request.request_id:
-            request.request_id = request.fields.request_id or self._new_id()
+            self._id_count += 1
+            request.request_id = request.fields.request_id or b"%b%012x" % (self._id_prefix, self._id_count)
         return request.request_id
-
-    def _new_id(self) -> bytes:
-        self._id_count += 1
-        return b"%b%012x" % (self._id_prefix, self._id_count)
 
     def refuse(self, reply: Reply, source: str) -> bytes:
         """The answer to a message that is not a request: it has no route, so it is counted by its status alone."""

@@ -8,36 +8,53 @@ Rule 2: until a byte of an answer has gone to the client anything can still beco
 from __future__ import annotations
 
 import asyncio
-import math
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from coalmine.model import RetryCondition
 from coalmine.routing.decide import decide
 from coalmine.routing.decision import Decision, Forward, Reply
-from proxy.embedded import retry
 from proxy.embedded.body import Encode, encode_chunked
-from proxy.embedded.endpoints import COST_OF_FAILURE, COST_OF_STATUS
 from proxy.embedded.fields import refuse
-from proxy.embedded.forwarding import choose_encoding, write_interim_head, write_request_head, write_response_head
+from proxy.embedded.forwarding import (
+    choose_encoding,
+    repeat_response_head,
+    write_interim_head,
+    write_request_head,
+    write_response_head,
+)
 from proxy.embedded.mirror import start_mirror
 from proxy.embedded.options import CLIENT_LEFT, CONTINUE_SECONDS
-from proxy.embedded.places import leave_place, take_place
-from proxy.embedded.replies import CONTINUE, make_reply
+from proxy.embedded.places import leave_place
+from proxy.embedded.replies import CONTINUE
 from proxy.embedded.request import Request
 from proxy.embedded.response import Response
 from proxy.embedded.sending import Collect, PassOn
-from proxy.embedded.standing import Standing
+from proxy.embedded.tries import Tries
 from proxy.embedded.tunnel import arm_tunnel, open_tunnel, pass_end
-from proxy.embedded.upstream import Failure, UpstreamConnection
+from proxy.embedded.upstream import UpstreamConnection
+from proxy.embedded.ways import Way
 
 if TYPE_CHECKING:
     from proxy.embedded.client import ClientConnection
     from proxy.embedded.engine import Engine
 
 
-class Exchange(Standing):
-    """An owner of an upstream connection (``upstream.Owner``), and what its client connection talks to."""
+class Exchange(Tries):
+    """An owner of an upstream connection (``upstream.Owner``), and what its client connection talks to.
+
+    One is made per request, so what is rare stands as a class attribute until an exchange has it.
+    """
+
+    reply: Reply | None = None
+    way: Way | None = None  # of a quiet request, whose head it writes
+    status = 0
+    sent_at = 0.0
+    upstream_seconds: float | None = None
+    received = sent = 0  # bytes of content, of the request and of the answer
+    request_done = True
+    tunnelling = False
+    half_closed = False  # one side of the tunnel has ended
+    _withheld = False  # the client waits for 100 (Continue) before it sends its body
+    _close = False  # the client's connection ends with this exchange
 
     def __init__(self, engine: Engine, client: ClientConnection, request: Request) -> None:
         self.engine = engine
@@ -50,6 +67,19 @@ class Exchange(Standing):
     # Deciding
 
     def begin(self) -> None:
+        request = self.request
+        way = self.served.ways.find(request, self.engine.draw)
+        if way is None or request.fields.max_forwards == 0:
+            self._decide()
+        elif way.quick and request.fields.quiet:
+            self.way = way
+            self.forward = way.forward
+            self.lane = way.lane
+            self._connect()
+        else:
+            self._start_forward(way.forward_for(request))
+
+    def _decide(self) -> None:
         engine, request = self.engine, self.request
         if request.fields.max_forwards == 0 and request.verb in (b"OPTIONS", b"TRACE"):
             self._answer(Reply(200 if request.verb == b"OPTIONS" else 405))  # RFC 9110 section 7.6.2: ours to answer
@@ -66,13 +96,6 @@ class Exchange(Standing):
             self.sink = collect = Collect(self, decision)
             collect.begin()
 
-    def _after(self, seconds: float, then: Callable[[], None]) -> None:
-        if seconds <= 0:
-            then()
-            return
-        self.client.deadline = math.inf  # the timer is the deadline
-        self._timer = asyncio.get_running_loop().call_later(seconds, then)
-
     # The request's way
 
     def _start_forward(self, forward: Forward) -> None:
@@ -87,29 +110,6 @@ class Exchange(Standing):
             start_mirror(engine, forward.mirror, request, passing)
         self._after(forward.delay_seconds, self._connect)
 
-    def _connect(self) -> None:
-        if (cluster := self.lane.cluster) is None:
-            self.refuse(make_reply("upstream_missing"))
-            return
-        now = self.engine.clock.last
-        self._timer = None
-        if self.budget is not cluster.budget:
-            if not take_place(self, cluster):
-                return
-            self._limit = now + self.lane.timeout
-        self.tries += 1
-        self.endpoint = cluster.pick(now, self.endpoint)
-        self._arm(now)
-        self._attempt = self.engine.connector.connect(self.endpoint, self, fresh=self._fresh)
-
-    def _arm(self, now: float) -> None:
-        """The next deadline: of this try while no answer has begun, else of its next part."""
-        lane = self.lane
-        if self._begun:
-            self.client.deadline = now + lane.timeout
-        else:
-            self.client.deadline = min(self._limit, now + lane.per_try) if lane.per_try else self._limit
-
     def connected(self, connection: UpstreamConnection) -> None:
         forward = self.forward
         if self.over or forward is None:
@@ -118,9 +118,11 @@ class Exchange(Standing):
         self.upstream = connection
         self._attempt = None
         self.sent_at = self.engine.clock.last
-        data = write_request_head(
-            forward, self.request, self.lane, connection.endpoint.authority, self.engine.identify(self.request)
-        )
+        authority, request_id = connection.endpoint.authority, self.engine.identify(self.request)
+        if self.way is not None:
+            connection.send(self, forward.method, self.way.write_head(self.request, authority, request_id))
+            return
+        data = write_request_head(forward, self.request, self.lane, authority, request_id)
         if isinstance(forward.body, bytes):
             data += forward.body
         elif isinstance(self.sink, PassOn):
@@ -163,30 +165,54 @@ class Exchange(Standing):
             self._withheld = False
             self.client.write(CONTINUE)
 
-    def response_started(self, response: Response, body: bytes, done: bool, trailer: bytes) -> None:
-        forward, lane = self.forward, self.lane
-        assert forward is not None
-        now = self.engine.clock.read()
-        self.upstream_seconds = now - self.sent_at
-        if response.status >= 500:
-            self._count_failure(COST_OF_STATUS)
-        elif self.endpoint is not None:
-            self.endpoint.failures = 0
-        if response.status >= 400 and self._retry(retry.conditions_of_status(response.status)):
+    def response_whole(self, response: Response, body: bytes) -> None:
+        """An answer with all its content, which is what its Content-Length says; the connection is free already."""
+        self.upstream = None
+        if not self._accept(response):
             return
-        if self._retrying:
-            self._end_retry()
-        self.status = response.status
-        self._begun = True
-        self._encode, close = choose_encoding(response, self.request)
+        forward, request = self.forward, self.request
+        assert forward is not None
+        if request.verb == b"HEAD":
+            body = b""
         # A request that has not come to its end may never do so.
+        self._close = not (request.persistent and self.request_done) or self.engine.draining
+        if request.minor and not (self._close or forward.response_headers):
+            head = repeat_response_head(response, forward, self.lane, request)
+        else:
+            date = self.engine.sweep.date
+            head = write_response_head(response, forward, self.lane, request, chunk=False, close=self._close, date=date)
+        self.client.write(head + body)
+        self.sent = len(body)
+        self._finish()
+
+    def response_started(self, response: Response, body: bytes, done: bool, trailer: bytes) -> None:
+        if not self._accept(response):
+            return
+        forward = self.forward
+        assert forward is not None
+        self._encode, close = choose_encoding(response, self.request)
         self._close = close or not self.request_done or self.engine.draining
-        chunk, date = self._encode is encode_chunked, self.engine.sweep.date
+        chunk, date, lane = self._encode is encode_chunked, self.engine.sweep.date, self.lane
         head = write_response_head(response, forward, lane, self.request, chunk=chunk, close=self._close, date=date)
         self.client.write(head + self._encode(body, done, trailer))
         self.sent += len(body)
         if not done:
-            self._arm(now)
+            self._arm(self.engine.clock.last)
+
+    def _accept(self, response: Response) -> bool:
+        """Whether this is the answer; else another try is under way."""
+        self.upstream_seconds = self.engine.clock.read() - self.sent_at
+        status = response.status
+        if status < 400:
+            if self.endpoint is not None:
+                self.endpoint.failures = 0
+        elif self._judge(status):
+            return False
+        if self._retrying:
+            self._end_retry()
+        self.status = status
+        self._begun = True
+        return True
 
     def response_continued(self, body: bytes, done: bool, trailer: bytes) -> None:
         self.sent += len(body)
@@ -234,65 +260,6 @@ class Exchange(Standing):
         return self.tunnelling and pass_end(self, self.client.transport)
 
     # Failures
-
-    def _count_failure(self, cost: int) -> None:
-        """What went wrong says something about the endpoint's health."""
-        cluster, endpoint = self.lane.cluster, self.endpoint
-        if cluster is not None and endpoint is not None and cluster.failed(endpoint, cost, self.engine.clock.last):
-            self.engine.counters.ejections += 1
-
-    def upstream_failed(self, failure: Failure, detail: str) -> None:
-        connection = self._let_go()
-        if self.over:
-            return
-        if self._begun:
-            self._break_off()
-        elif failure == "reset" and not self._fresh and retry.is_stale(connection, self.forward, self.sink):
-            self.engine.counters.stale_connections += 1
-            self._fresh = True
-            self.tries -= 1
-            self._connect()
-        else:
-            self._count_failure(COST_OF_FAILURE[failure])
-            if not self._retry(retry.OF_FAILURE[failure]):
-                self.refuse(make_reply(retry.CODE_OF_FAILURE[failure], detail))
-
-    def _let_go(self) -> UpstreamConnection | None:
-        """Part with the connection, or with the attempt to make one: it may still come, for nobody."""
-        connection, self.upstream = self.upstream, None
-        attempt, self._attempt = self._attempt, None
-        if attempt is not None:
-            attempt.cancel()
-        if isinstance(self.sink, PassOn):
-            self.sink.detach()
-        return connection
-
-    def _abandon(self) -> None:
-        if (connection := self._let_go()) is not None:
-            connection.abort()
-
-    def _retry(self, met: frozenset[RetryCondition]) -> bool:
-        """Try once more if the route says so and the request can be sent again; whether it will be."""
-        if self._retrying:
-            self._end_retry()
-        retries, forward, budget = self.lane.retries, self.forward, self.budget
-        if retries is None or forward is None or budget is None or not retry.is_replayable(self.sink):
-            return False
-        if self.engine.clock.last >= self._limit or not retry.wants_retry(retries, met, forward.method, self.tries):
-            return False
-        if not budget.take():
-            self.engine.counters.retries_refused += 1
-            return False
-        self._retrying = True
-        self.engine.counters.retries += 1
-        self._abandon()
-        self._after(retry.pause_before(self.tries, self.engine.draw()), self._connect)
-        return True
-
-    def _end_retry(self) -> None:
-        assert self.budget is not None
-        self._retrying = False
-        self.budget.retries -= 1
 
     def expire(self, now: float) -> None:
         """The deadline has passed: of a try, of the answer's next part, or of the client's body."""

@@ -29,10 +29,12 @@ class RequestFields:
     """One block of fields. What is rare stands as a class attribute until a block has it.
 
     ``rest`` is the block without the fields of READ_FROM_REQUESTS and those that Connection lists; ``onward`` is kept
-    by ``forwarding``.
+    by ``forwarding``. ``has_body``: content follows. ``quiet``: none does, and nothing else stands here that the next
+    request needs put back. ``usual``: they ask nothing of the request line.
     """
 
     block = b""
+    tail = b"\r\n\r\n"  # the block and the empty line
     rest = b""
     authority = b""  # of Host
     host = ""  # of Host: lower-case, without port
@@ -57,6 +59,9 @@ class RequestFields:
     tracestate = b""
     parents = 0  # how many lines of traceparent there are
     onward: bytes | None = None
+    has_body = False
+    quiet = False
+    usual = False
     _pairs: Sequence[tuple[bytes, bytes]] | None = None
 
     @property
@@ -84,6 +89,7 @@ def parse_fields(block: bytes) -> RequestFields | Reply:
         return bad_request("a header line is not a name, a colon and a value without control characters")
     fields = RequestFields()
     fields.block = block
+    fields.tail = block + b"\r\n\r\n"
     parts = _SCAN.split(block)  # other fields, name, value, other fields, name, value, ...
     for index in range(1, len(parts), 3):
         reader = _READERS.get(parts[index].lower())
@@ -96,6 +102,15 @@ def parse_fields(block: bytes) -> RequestFields | Reply:
     if fields.tracestate and not is_state(fields.tracestate):
         fields.tracestate = b""
     fields.rest = remove_listed(b"".join(parts[::3]), fields.listed)
+    fields.has_body = fields.chunked or bool(fields.length)
+    fields.quiet = not (
+        fields.chunked
+        or fields.length is not None
+        or fields.upgrade
+        or fields.takes_trailers
+        or fields.max_forwards is not None
+    )
+    fields.usual = bool(fields.authority) and not fields.expectation
     return _refuse_fields(fields) or fields
 
 

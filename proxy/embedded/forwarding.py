@@ -19,7 +19,7 @@ _COUNTED_FORWARDS = frozenset({b"OPTIONS", b"TRACE"})
 
 def write_request_head(forward: Forward, request: Request, lane: Lane, authority: bytes, request_id: bytes) -> bytes:
     """``authority`` is that of the endpoint."""
-    block = _onward(request) + b"\r\nX-Request-Id: " + request_id
+    block = b"%b\r\nX-Request-Id: %b" % (onward(request), request_id)
     if forward.body == "none" and request.has_body:
         block = remove_fields(block, OF_CONTENT)
     if forward.set_headers:
@@ -29,21 +29,25 @@ def write_request_head(forward: Forward, request: Request, lane: Lane, authority
     return b"%b %b HTTP/1.1\r\nHost: %b%b%b\r\n\r\n" % (
         forward.method.encode("ascii"),
         forward.target.encode("ascii"),
-        _choose_host(forward, request, lane.host, authority),
+        choose_host(request, lane, authority),
         block,
         _request_framing(forward, request),
     )
 
 
-def _choose_host(forward: Forward, request: Request, host: str, authority: bytes) -> bytes:
-    if forward.host is not None:
-        return forward.host.encode("ascii")
-    if host == "preserve":
-        return request.authority or authority  # an HTTP/1.0 request may have none
-    return authority if host == "upstream" else host.encode("ascii")
+def quiet_framing(forward: Forward) -> bytes:
+    """The fields about content where the client's request has none."""
+    return b"\r\nContent-Length: 0" if forward.body == "none" and forward.method in _EXPECT_CONTENT else b""
 
 
-def _onward(request: Request) -> bytes:
+def choose_host(request: Request, lane: Lane, authority: bytes) -> bytes:
+    """``authority`` is that of the endpoint."""
+    if lane.host is not None:
+        return lane.host
+    return (lane.preserves_host and request.authority) or authority  # an HTTP/1.0 request may have none
+
+
+def onward(request: Request) -> bytes:
     """The client's fields and those about the client; kept with the fields, which the client may send again."""
     fields = request.fields
     if request.authority is not fields.authority or request.minor == 0:
@@ -81,6 +85,8 @@ def _element(source: bytes, authority: bytes, scheme: bytes) -> bytes:
 
 def _request_framing(forward: Forward, request: Request) -> bytes:
     body, fields = forward.body, request.fields
+    if fields.quiet:
+        return quiet_framing(forward)
     if body == "stream":
         extra = _stream_framing(request)
     elif isinstance(body, bytes):
@@ -129,6 +135,18 @@ def write_response_head(
         b"\r\nTransfer-Encoding: chunked" if chunk else _response_length(response, forward, request),
         connection(close, request.minor == 0 and not close),
     )
+
+
+def repeat_response_head(response: Response, forward: Forward, lane: Lane, request: Request) -> bytes:
+    """As ``write_response_head``, kept: the same response on the same lane has the same head.
+
+    For responses with a date and HTTP/1.1 connections that go on, where ``forward`` adds nothing of its own.
+    """
+    written = response.written
+    if written is None or written[0] is not lane:
+        head = write_response_head(response, forward, lane, request, chunk=False, close=False, date=b"")
+        written = response.written = lane, head
+    return written[1]
 
 
 def _response_fields(response: Response, forward: Forward, lane: Lane) -> bytes:

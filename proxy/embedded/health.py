@@ -89,6 +89,9 @@ class Check:
         head = b"GET %b HTTP/1.1\r\nHost: %b\r\nUser-Agent: coalmine-health-check\r\nConnection: close\r\n\r\n"
         connection.send(self, "GET", head % (path, self._endpoint.authority))
 
+    def response_whole(self, response: Response, body: bytes) -> None:
+        self.response_started(response, body, True, b"")
+
     def response_started(self, response: Response, body: bytes, done: bool, trailer: bytes) -> None:
         self._finish(response.status == self.policy.expected_status)
 

@@ -12,7 +12,10 @@ from proxy.embedded.stats import Labels, Series, Stats
 
 
 class Lane:
-    """``request_edits`` and ``response_edits`` are None where there is nothing to edit."""
+    """``request_edits`` and ``response_edits`` are None where there is nothing to edit.
+
+    ``host`` is the Host to send where the route names one; else ``preserves_host`` tells whether it is the client's.
+    """
 
     __slots__ = (
         "_by_status",
@@ -21,6 +24,7 @@ class Lane:
         "cors",
         "host",
         "per_try",
+        "preserves_host",
         "request_edits",
         "response_edits",
         "retries",
@@ -36,7 +40,8 @@ class Lane:
         self.per_try = route.retries.per_try_timeout_seconds if route.retries else None
         self.request_edits = _none_if_empty(route.request_headers)
         self.response_edits = _none_if_empty(route.response_headers)
-        self.host = route.host
+        self.host = None if forward.host is None else forward.host.encode("ascii")
+        self.preserves_host = route.host == "preserve"
         self.cors = route.cors is not None
         self._stats = stats
         self._by_status: dict[int, Series] = {}

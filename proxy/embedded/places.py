@@ -16,7 +16,7 @@ from proxy.embedded.replies import make_reply
 from proxy.embedded.retry import RetryBudget
 
 if TYPE_CHECKING:
-    from proxy.embedded.exchange import Exchange
+    from proxy.embedded.tries import Tries
 
 
 class Places:
@@ -29,7 +29,7 @@ class Places:
         self.reading = RetryBudget()
 
 
-def take_place(exchange: Exchange, cluster: Cluster | None) -> bool:
+def take_place(exchange: Tries, cluster: Cluster | None) -> bool:
     """A place for a request to ``cluster``, None: that is being read. False: there was none, and it is answered."""
     places = exchange.engine.places
     budget = places.reading if cluster is None else cluster.budget
@@ -46,14 +46,14 @@ def take_place(exchange: Exchange, cluster: Cluster | None) -> bool:
     return True
 
 
-def leave_place(exchange: Exchange) -> None:
+def leave_place(exchange: Tries) -> None:
     if exchange.budget is not None:
         exchange.budget.requests -= 1
         exchange.budget = None
         exchange.engine.places.taken -= 1
 
 
-def _turn_away(exchange: Exchange, detail: str) -> bool:
+def _turn_away(exchange: Tries, detail: str) -> bool:
     exchange.engine.counters.requests_refused += 1
     exchange.refuse(make_reply("overloaded", detail))
     return False

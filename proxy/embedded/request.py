@@ -56,7 +56,7 @@ class Request(RequestHead):
 
     @property
     def has_body(self) -> bool:
-        return self.fields.chunked or bool(self.fields.length)
+        return self.fields.has_body
 
     @property
     def persistent(self) -> bool:
@@ -79,27 +79,52 @@ class Request(RequestHead):
 
     def body_reader(self) -> BodyReader | None:
         fields = self.fields
+        if not fields.has_body:
+            return None
         if fields.chunked:
             return ChunkedReader()
-        return LengthReader(fields.length) if fields.length else None
+        return LengthReader(fields.length or 0)
 
 
 def parse_request(raw: bytes, source: str, scheme: str = "http", last: RequestFields | None = None) -> Request | Reply:
     """``raw`` is one head, its empty line included; ``last`` the fields of the client's request before."""
     end = raw.find(b"\r\n")
-    line = grammar.REQUEST_LINE.fullmatch(raw, 0, end)
-    if line is None:
-        return _explain_line(raw[:end])
     block = raw[end:-4]
-    fields: RequestFields | Reply
-    if last is not None and last.block == block:
-        fields = last
-    else:
-        fields = parse_fields(block)
-        if isinstance(fields, Reply):
-            return fields
+    fields = last if last is not None and last.block == block else parse_fields(block)
+    request = None if isinstance(fields, Reply) else _read_plain_line(raw, end, fields, source, scheme)
+    return _parse_unusual(raw[:end], fields, source, scheme) if request is None else request
+
+
+def repeat_request(raw: bytes, last: RequestFields, source: str, scheme: str = "http") -> Request | None:
+    """The request in ``raw``, bytes that end with ``last.tail``; None where it is better read by ``parse_request``."""
+    return _read_plain_line(raw, len(raw) - len(last.tail), last, source, scheme)
+
+
+def _read_plain_line(raw: bytes, end: int, fields: RequestFields, source: str, scheme: str) -> Request | None:
+    """The request whose line is plain, as most are, and ends at ``end``."""
+    plain = grammar.PLAIN_LINE.fullmatch(raw, 0, end)
+    if plain is None or end > MAX_TARGET_BYTES or not fields.usual:
+        return None
+    verb, path, query = plain.groups()
+    if b"/." in path:
+        return None
+    text = None if query is None else query.decode("ascii")
+    request = Request(verb.decode("ascii"), path.decode("ascii"), text, fields.host, None, source, scheme)
+    request.verb = verb
+    request.fields = fields
+    request.authority = fields.authority
+    return request
+
+
+def _parse_unusual(raw: bytes, fields: RequestFields | Reply, source: str, scheme: str) -> Request | Reply:
+    """``raw`` is a request line of any form."""
+    line = grammar.REQUEST_LINE.fullmatch(raw)
+    if line is None:
+        return _explain_line(raw)
+    if isinstance(fields, Reply):
+        return fields
     verb, target, minor = line.groups()
-    request = Request(verb.decode("ascii"), host=fields.host, source=source, scheme=scheme)
+    request = Request(verb.decode("ascii"), "", None, fields.host, None, source, scheme)
     request.verb = verb
     request.fields = fields
     request.authority = fields.authority

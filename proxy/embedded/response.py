@@ -7,18 +7,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from proxy.embedded import grammar
 from proxy.embedded.body import BodyReader, ChunkedReader, CloseReader, FramingError, LengthReader
 from proxy.embedded.headers import READ_FROM_RESPONSES, compile_scan, remove_listed
 from proxy.embedded.options import MAX_FIELDS
 
+if TYPE_CHECKING:
+    from proxy.embedded.lane import Lane
+
 _SCAN = compile_scan(READ_FROM_RESPONSES)
 _DATE = re.compile(rb"\r\n[dD][aA][tT][eE]:")
 
 
 class Response:
-    """A response head; ``fields`` is the block without those in READ_FROM_RESPONSES."""
+    """A response head; ``fields`` is the block without those in READ_FROM_RESPONSES.
+
+    ``simple``: the length of its content is told, and its connection goes on. ``written`` is kept by ``forwarding``.
+    """
 
     status = 0
     reason = b""
@@ -32,6 +39,8 @@ class Response:
     upgrade = b""
     dated = True
     listed: tuple[bytes, ...] = ()
+    simple = False
+    written: tuple[Lane, bytes] | None = None
 
     def has_body(self, method: str) -> bool:
         """Whether content follows in an answer to ``method`` (RFC 9112 section 6.3)."""
@@ -74,6 +83,7 @@ def parse_response(raw: bytes) -> Response:
     response.fields = remove_listed(b"".join(parts[::3]), response.listed)
     _check_framing(response, block)
     response.dated = _DATE.search(response.fields) is not None
+    response.simple = bool(response.length) and response.dated and response.persistent and response.has_body("GET")
     return response
 
 

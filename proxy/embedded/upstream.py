@@ -39,6 +39,7 @@ class Owner(Protocol):
 
     def connected(self, connection: UpstreamConnection) -> None: ...
     def interim_received(self, response: Response) -> None: ...
+    def response_whole(self, response: Response, body: bytes) -> None: ...
     def response_started(self, response: Response, body: bytes, done: bool, trailer: bytes) -> None: ...
     def response_continued(self, body: bytes, done: bool, trailer: bytes) -> None: ...
     def response_done(self) -> None: ...
@@ -85,7 +86,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._method = ""
         # The last head: a resource that is asked for often has the same one until its Date changes.
         self._last_head = b""
-        self._last: Response | None = None
+        self._last = Response()
         self._persistent = False
         self._idle_seconds = UPSTREAM_IDLE_SECONDS
         self._on_data = self._refuse_data
@@ -185,18 +186,26 @@ class UpstreamConnection(asyncio.Protocol):
                     return
                 if end > limit:
                     raise FramingError(_TOO_LARGE)
-                head = data[: end + 4]
-                if head != self._last_head:
-                    self._last, self._last_head = parse_response(head), head
-                assert self._last is not None
-                data = data[end + 4 :]
-                if self._last.status >= 200:
-                    self._take_head(self._last, data)
+                head, data = data[: end + 4], data[end + 4 :]
+                response = self._last if head == self._last_head else self._parse_head(head)
+                if response.simple and len(data) == response.length and self._method != "HEAD":
+                    self._take_whole(response, data)
                     return
-                if not self._take_interim(self._last, data) or not data:
+                if response.status >= 200:
+                    self._take_head(response, data)
+                    return
+                if not self._take_interim(response, data) or not data:
                     return
         except FramingError as error:
             self._fail(str(error))
+
+    def _parse_head(self, head: bytes) -> Response:
+        response = self._last = parse_response(head)
+        self._last_head = head
+        if response.idle_seconds is not None:
+            # One second for the way there: better to open a connection too many than to write into a closing one.
+            self._idle_seconds = min(UPSTREAM_IDLE_SECONDS, response.idle_seconds - 1.0)
+        return response
 
     def _keep_partial_head(self, data: bytes, limit: int) -> None:
         if data[:7] != _ANSWER_BEGINS[: len(data)]:
@@ -207,17 +216,22 @@ class UpstreamConnection(asyncio.Protocol):
             raise FramingError(_TOO_LARGE)
         self._buffer = data
 
+    def _take_whole(self, response: Response, body: bytes) -> None:
+        """Mostly an answer comes whole, on a connection that goes on."""
+        owner = self.owner
+        assert owner is not None
+        self.owner = None
+        self._on_data = self._refuse_data
+        if owner.request_done and self._idle_seconds > 0 and self._has_room():
+            self._idle()
+        else:
+            self.transport.close()
+        owner.response_whole(response, body)
+
     def _take_head(self, response: Response, data: bytes) -> None:
         owner = self.owner
         assert owner is not None
         self._persistent = response.persistent
-        if response.idle_seconds is not None:
-            # One second for the way there: better to open a connection too many than to write into a closing one.
-            self._idle_seconds = min(UPSTREAM_IDLE_SECONDS, response.idle_seconds - 1.0)
-        if data and len(data) == response.length and response.has_body(self._method):
-            owner.response_started(response, data, True, b"")  # mostly an answer comes whole
-            self._finish(owner)
-            return
         reader = self._reader = response.body_reader(self._method)
         if reader is None:
             self._persistent &= not data and not response.announces_too_much
@@ -281,7 +295,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def _has_room(self) -> bool:
         endpoint = self.endpoint
-        return not (endpoint.retired or self.transport.is_closing() or len(endpoint.idle) >= MAX_IDLE_PER_ENDPOINT)
+        return not (endpoint.retired or len(endpoint.idle) >= MAX_IDLE_PER_ENDPOINT or self.transport.is_closing())
 
     def _idle(self) -> None:
         self.reused = True
@@ -304,16 +318,13 @@ class UpstreamConnection(asyncio.Protocol):
             self.endpoint.idle.remove(self)
         return owner
 
-    def take(self) -> None:
-        """It has been taken from the idle ones."""
-        self.idling = False
-
 
 def take_idle(endpoint: Endpoint) -> UpstreamConnection | None:
     """The connection used last: the least likely to be closed by the other side, and the others can time out."""
-    while endpoint.idle:
-        connection = endpoint.idle.pop()
-        connection.take()
+    idle = endpoint.idle
+    while idle:
+        connection = idle.pop()
+        connection.idling = False
         if not connection.transport.is_closing():
             return connection
     return None

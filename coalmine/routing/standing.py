@@ -1,0 +1,42 @@
+"""Standing decisions: what all requests with one method and path come to, whatever else stands in them.
+
+Rule 1: this file performs no I/O; chance is the parameter ``draw``.
+Rule 2: a standing decision is what ``decide`` would say, each time. Where that depends on a header, the query, the
+    source address, a body or the time, there is none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from coalmine.routing.decision import Forward, RequestHead
+from coalmine.routing.steer import Spread
+
+if TYPE_CHECKING:
+    from coalmine.routing.table import RouteTable
+
+
+class Standing(NamedTuple):
+    """``forwards`` by position, without a query; ``spread`` draws the position.
+
+    Those with ``body: none`` are for requests without a body.
+    """
+
+    forwards: tuple[Forward, ...]
+    spread: Spread
+
+
+def find_standing(table: RouteTable, head: RequestHead) -> Standing | None:
+    """What holds for all requests with the host, method and path of ``head``."""
+    service = table.find_virtual_service(head.host)
+    if service is None or head.method == "OPTIONS":  # it may be a preflight
+        return None
+    matched = service.match(head)
+    if matched is None or not matched.by_path or matched.route.action.spread is None:
+        return None
+    action = matched.route.action
+    bare = replace(head, query=None, headers=())
+    forwards = [send(bare, matched, None) for send in action.sends]
+    common = tuple(forward for forward in forwards if isinstance(forward, Forward) and forward.common)
+    return Standing(common, action.spread) if len(common) == len(forwards) and action.spread is not None else None
