@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import re
+import re._parser as sre_parser  # type: ignore[import-not-found]
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -54,3 +58,25 @@ def test_locks_carry_no_addresses() -> None:
     locks = [name for name in tracked if name.endswith(".lock")] or ["requirements.lock", "requirements-dev.lock"]
     for name in locks:
         assert "://" not in (ROOT / name).read_text(), f"{name} names an index"
+
+
+def _possessive(pattern: re.Pattern[str] | re.Pattern[bytes]) -> bool:
+    """Whether a pattern has possessive quantifiers or atomic groups."""
+    found = repr(sre_parser.parse(pattern.pattern, pattern.flags & ~re.UNICODE))
+    return "POSSESSIVE" in found or "ATOMIC" in found
+
+
+def test_no_pattern_needs_what_early_3_11_gets_wrong() -> None:
+    """Possessive quantifiers forget groups in Python 3.11.0 to 3.11.4, such as Debian 12's: no answer was valid there."""
+    assert _possessive(re.compile("(?:a++b)*"))
+    for part in ("proxy.embedded", "discovery", "admin_api", "coalmine.routing.decide", "coalmine.manifests"):
+        importlib.import_module(part)
+    compiled = [
+        (module, name, value)
+        for module, content in sorted(sys.modules.items())
+        if module.partition(".")[0] in ("coalmine", "discovery", "admin_api", "proxy")
+        for name, value in vars(content).items()
+        if isinstance(value, re.Pattern)
+    ]
+    assert len(compiled) > 20, "the modules are not loaded"
+    assert [(module, name) for module, name, pattern in compiled if _possessive(pattern)] == []

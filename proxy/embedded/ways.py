@@ -82,6 +82,9 @@ class Ways:
         self._lanes = lanes
         self._known: dict[tuple[str, str, str], Way | Crossing | None] = {}
 
+    def __len__(self) -> int:
+        return len(self._known)
+
     def find(self, request: Request, draw: Draw) -> Way | None:
         """The way of ``request``; None: decide."""
         key = request.host, request.method, request.path

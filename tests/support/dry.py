@@ -13,6 +13,7 @@ from coalmine.routing.hosts import normalize_host
 from coalmine.routing.limit import RateLimits
 from coalmine.routing.path import normalize_path
 from coalmine.routing.problem import problem_body, problem_reply
+from coalmine.routing.standing import find_standing
 from coalmine.routing.table import RouteTable
 from tests.support.case import Answer, Call, Case, Pairs, Request
 
@@ -46,6 +47,15 @@ def run(case: Case, table: RouteTable | None = None) -> Forward | Reply:
         decide(table, head, case.draw(), body_limit=case.body_limit, limits=limits)
     decision = decide(table, head, case.draw(), body_limit=case.body_limit, limits=limits)
     return decision.resume(case.request.body) if isinstance(decision, ReadBody) else decision
+
+
+def has_standing(case: Case) -> bool:
+    """Whether what becomes of the row's request holds for others, too."""
+    try:
+        head = make_head(case.request)
+    except ValueError:
+        return False
+    return find_standing(RouteTable.compile(build_snapshot(case.definitions)), head) is not None
 
 
 def check(case: Case, decided: Forward | Reply) -> None:

@@ -14,6 +14,9 @@ from tests.proxy.support.client import RawClient, request
 from tests.proxy.support.gateway import Gateway, define
 from tests.proxy.support.upstream import RawUpstream, sane
 from tests.support.cases import CASES, Answer, Call, Case
+from tests.support.dry import has_standing
+
+STANDING = [case for case in CASES if has_standing(case)]
 
 
 class Bench:
@@ -23,12 +26,14 @@ class Bench:
         self.gateway = gateway
         self.upstreams = upstreams
 
-    def run(self, case: Case) -> Answered:
+    def run(self, case: Case, *, again: bool = False) -> Answered:
+        """``again``: once before, as if for the first time."""
         self.gateway.apply(case.with_endpoints({name: up.origin for name, up in self.upstreams.items()}))
         self.gateway.call(lambda: self._prepare(case))
         with RawClient(self.gateway.address, source=case.request.source) as client:
-            for _ in range(case.earlier):
+            for _ in range(case.earlier + again):
                 client.ask(_raw(case), head=case.request.method == "HEAD")
+            self.gateway.call(lambda: self._set_chance(case))
             for upstream in self.upstreams.values():
                 upstream.seen.clear()
             return client.ask(_raw(case), head=case.request.method == "HEAD")
@@ -36,8 +41,11 @@ class Bench:
     def _prepare(self, case: Case) -> None:
         engine = self.gateway.engine
         engine.limits.keep(())
-        engine.draw = chain(case.draws, repeat(0.5)).__next__
+        self._set_chance(case)
         engine.options = replace(engine.options, max_read_body_bytes=case.body_limit)
+
+    def _set_chance(self, case: Case) -> None:
+        self.gateway.engine.draw = chain(case.draws, repeat(0.5)).__next__
 
 
 def _raw(case: Case) -> bytes:
@@ -54,7 +62,15 @@ def bench() -> Iterator[Bench]:
 
 @pytest.mark.parametrize("case", CASES, ids=[f"{case.group}: {case.name}" for case in CASES])
 def test_the_engine_does_what_the_row_says(bench: Bench, case: Case) -> None:
-    answered = bench.run(case)
+    _check(bench, case, bench.run(case))
+
+
+@pytest.mark.parametrize("case", STANDING, ids=[f"{case.group}: {case.name}" for case in STANDING])
+def test_and_the_same_again_from_memory(bench: Bench, case: Case) -> None:
+    _check(bench, case, bench.run(case, again=True))
+
+
+def _check(bench: Bench, case: Case, answered: Answered) -> None:
     if isinstance(case.expected, Call):
         _check_call(bench, case, case.expected, answered)
     else:

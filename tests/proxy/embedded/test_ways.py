@@ -1,0 +1,79 @@
+"""Ways: remembered per snapshot, by host, method and path, and never for requests that they do not hold for."""
+
+from __future__ import annotations
+
+from coalmine.routing.build import build_snapshot
+from coalmine.routing.table import RouteTable
+from proxy.embedded.endpoints import update_clusters
+from proxy.embedded.lane import Lanes
+from proxy.embedded.request import Request, parse_request
+from proxy.embedded.stats import Stats
+from proxy.embedded.ways import MAX_PATH, MAX_WAYS, Ways
+from tests.support.case import Definitions, define, route, to
+
+
+def ways_of(definitions: Definitions) -> Ways:
+    snapshot = build_snapshot(definitions)
+    return Ways(RouteTable.compile(snapshot), Lanes(update_clusters({}, snapshot.upstreams), Stats(), 60.0))
+
+
+def ask(target: str, *lines: str, method: str = "GET") -> Request:
+    head = "\r\n".join([f"{method} {target} HTTP/1.1", "Host: gateway.test", *lines, "", ""])
+    request = parse_request(head.encode(), "192.0.2.1")
+    assert isinstance(request, Request)
+    return request
+
+
+CALL = define(route("pets", "/findPets", to("v1", "findPets")), route("other", "/other", to("v2")))
+
+
+def middle() -> float:
+    return 0.5
+
+
+def test_the_second_request_takes_the_same_way() -> None:
+    ways = ways_of(CALL)
+    first = ways.find(ask("/findPets"), middle)
+    assert first is not None
+    assert ways.find(ask("/findPets?limit=1"), middle) is first
+    assert ways.find(ask("/findPets", method="HEAD"), middle) is not first
+
+
+def test_the_head_is_the_whole_of_the_request_to_the_upstream() -> None:
+    way = ways_of(CALL).find(ask("/findPets?limit=1", "X-Colour: red"), middle)
+    assert way is not None
+    head = way.write_head(ask("/findPets?limit=1", "X-Colour: red"), b"127.0.0.1:9001", b"id-1")
+    assert head.startswith(b"GET /api/pets?limit=1 HTTP/1.1\r\nHost: gateway.test\r\nX-Colour: red\r\n")
+    assert head.endswith(b"\r\nX-Request-Id: id-1\r\n\r\n")
+    assert head.count(b"\r\n\r\n") == 1
+
+
+def test_a_body_that_the_function_does_not_take_goes_the_long_way() -> None:
+    ways = ways_of(CALL)
+    with_body = ("Content-Length: 2", "Content-Type: application/json")
+    assert ways.find(ask("/findPets"), middle) is not None
+    assert ways.find(ask("/findPets", *with_body), middle) is None
+    assert ways.find(ask("/other", *with_body), middle) is not None, "a plain upstream gets it"
+
+
+def test_chance_chooses_for_each_request() -> None:
+    routes = route("pets", "/findPets", to("v1", "findPets", 9), to("v2", "findPets", 1))
+    ways = ways_of(define(routes))
+    chosen = [ways.find(ask("/findPets"), lambda point=point: point) for point in (0.0, 0.95, 0.1)]  # type: ignore[misc]
+    assert [way and way.forward.upstream for way in chosen] == ["v1", "v2", "v1"]
+
+
+def test_no_draw_is_spent_on_a_request_that_is_decided_for_itself() -> None:
+    ways = ways_of(define(route("pets", "/findPets", to("v1", "findPets", 9), to("v2", "findPets", 1))))
+    assert ways.find(ask("/findPets", "Content-Length: 2"), lambda: 1 / 0) is None
+
+
+def test_memory_is_bounded() -> None:
+    ways = ways_of(CALL)
+    for number in range(MAX_WAYS + 10):
+        assert ways.find(ask(f"/other/{number}"), middle) is not None
+    assert ways.find(ask("/other/" + "x" * MAX_PATH), middle) is not None
+    assert 0 < len(ways) <= MAX_WAYS
+    before = len(ways)
+    ways.find(ask("/other/" + "y" * MAX_PATH), middle)
+    assert len(ways) == before, "nobody comes back to such a path"
