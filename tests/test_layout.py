@@ -67,7 +67,7 @@ def _possessive(pattern: re.Pattern[str] | re.Pattern[bytes]) -> bool:
 
 
 def test_no_pattern_needs_what_early_3_11_gets_wrong() -> None:
-    """Possessive quantifiers forget groups in Python 3.11.0 to 3.11.4, such as Debian 12's: no answer was valid there."""
+    """Python 3.11.0 to 3.11.4, such as Debian 12's, forgets groups beside possessive quantifiers."""
     assert _possessive(re.compile("(?:a++b)*"))
     for part in ("proxy.embedded", "discovery", "admin_api", "coalmine.routing.decide", "coalmine.manifests"):
         importlib.import_module(part)
