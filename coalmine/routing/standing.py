@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from coalmine.routing.decision import Forward, RequestHead
+from coalmine.routing.disguise import is_suspect
 from coalmine.routing.steer import Spread
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Standing(NamedTuple):
 def find_standing(table: RouteTable, head: RequestHead) -> Standing | None:
     """What holds for all requests with the host, method and path of ``head``."""
     service = table.find_virtual_service(head.host)
-    if service is None or head.method == "OPTIONS":  # it may be a preflight
+    if service is None or head.method == "OPTIONS" or is_suspect(head.path):  # it may be a preflight, or a disguise
         return None
     matched = service.match(head)
     if matched is None or not matched.by_path or matched.route.action.spread is None:
