@@ -60,8 +60,10 @@ class _Operation:
         return self.function if self.pin is None else self.pin.definition
 
 
-def make_gateway_document(item: VirtualService, snapshot: Snapshot, reader: Reader, url: str) -> dict[str, JSON]:
-    """The document of ``item`` as ``snapshot`` serves it; ``url`` is where the proxy is reached."""
+def make_gateway_document(
+    item: VirtualService, snapshot: Snapshot, reader: Reader, urls: Sequence[str]
+) -> dict[str, JSON]:
+    """The document of ``item`` as ``snapshot`` serves it; ``urls`` are where the proxy is reached."""
     served = next((one.routes for one in snapshot.virtual_services if one.name == item.name), ())
     find_function = cache(reader.find_function)  # thousands of routes may call one function
     operations, unlisted = _list_operations(served, find_function, _pins_of(cache(reader.pins_of)))
@@ -71,7 +73,7 @@ def make_gateway_document(item: VirtualService, snapshot: Snapshot, reader: Read
     return {
         "openapi": "3.1.0",
         "info": {"title": item.name, "version": snapshot.version, "x-generator": f"Coalmine {__version__}"},
-        "servers": _list_servers(item, url),
+        "servers": [server for url in urls for server in _list_servers(item, url)],
         "paths": _describe_all(operations, components),
         "components": {"schemas": components.list_schemas()},
         "x-coalmine-unlisted": unlisted,

@@ -17,7 +17,7 @@ from admin_api.queries import HasPaging
 from admin_api.representations import show_problem
 from coalmine.errors import Problem
 from coalmine.routing.snapshot import dump_snapshot
-from coalmine.settings import parse_address
+from coalmine.settings import Settings, parse_address
 
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  translated, not bound
 
@@ -32,19 +32,27 @@ def get_snapshot(request: Request, parts: HasParts) -> Response:
 
 class ProxyInfo(BaseModel):
     url: str = Field(description="where clients of this machine find the proxy")
+    tls_url: str | None = Field(description="the same over https, if it listens for that")
 
 
 @router.get("/proxy", response_model=ProxyInfo, responses=READING)
 def get_proxy(request: Request, parts: HasParts) -> Response:
     """Where the proxy listens."""
-    return answer(request, {"url": reach(parts.settings.proxy)})
+    tls = parts.settings.proxy_tls
+    return answer(request, {"url": reach(parts.settings.proxy)} | ({"tls_url": reach(tls, "https")} if tls else {}))
 
 
-def reach(address: str) -> str:
+def list_urls(settings: Settings) -> list[str]:
+    """Where the proxy is reached, the safest first."""
+    secure = [reach(settings.proxy_tls, "https")] if settings.proxy_tls else []
+    return [*secure, reach(settings.proxy)]
+
+
+def reach(address: str, scheme: str = "http") -> str:
     """The URL of a listening address; one on every interface is reached over loopback."""
     host, port = parse_address(address, flag="--proxy")
     host = _LOOPBACK.get(host, host)
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 @router.get("/problems", response_model=PageBody[Problem], responses=READING)

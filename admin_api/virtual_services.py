@@ -18,7 +18,7 @@ from admin_api.parts import HasParts
 from admin_api.queries import DryRun, Force, HasPaging
 from admin_api.representations import VirtualServiceView, dump, show_virtual_service
 from admin_api.resources import Resource
-from admin_api.served_pages import reach
+from admin_api.served_pages import list_urls
 from admin_api.writes import Call
 from coalmine.catalog import Reader, Writer
 from coalmine.model import Definitions, VirtualService
@@ -120,5 +120,4 @@ def get_gateway_document(request: Request, parts: HasParts, name: str) -> Respon
     """The gateway's own document: the routed functions under their public paths, OpenAPI 3.1."""
     with parts.catalog.read() as reader:
         item = reader.get_virtual_service(name)
-        url = reach(parts.settings.proxy)
-        return answer(request, make_gateway_document(item, parts.feed.current, reader, url))
+        return answer(request, make_gateway_document(item, parts.feed.current, reader, list_urls(parts.settings)))

@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -18,6 +19,8 @@ from coalmine.cli.shell import Shell, reads
 from coalmine.errors import CoalmineError, StartupError
 from coalmine.settings import Settings, parse_address
 
+# Let's Encrypt renews when a third of 90 days is left; with so few, somebody has to look.
+_FEW_DAYS = 14
 _OLDEST_PYTHON = (3, 11)
 _SQLITE_MAGIC = b"SQLite format 3\x00"  # https://www.sqlite.org/fileformat.html, section 1.3
 
@@ -67,6 +70,9 @@ def look_at_settings() -> Iterator[Finding]:
         yield Finding("settings", "bad", error.detail)
         return
     yield look_at_port("proxy", settings.proxy)
+    if settings.proxy_tls:
+        yield look_at_port("proxy https", settings.proxy_tls)
+        yield from look_at_certificates(settings)
     yield look_at_port("admin", settings.admin)
     yield look_at_database(settings)
 
@@ -80,6 +86,22 @@ def look_at_port(name: str, address: str) -> Finding:
         if error.errno == errno.EADDRINUSE:
             return Finding(f"{name} port", "note", f"{address} is in use; by a running Coalmine, if all is well")
         return Finding(f"{name} port", "bad", f"{address}: {error.strerror}")
+
+
+def look_at_certificates(settings: Settings) -> Iterator[Finding]:
+    from coalmine.serve.certificates import check_certificates
+
+    try:
+        loaded = check_certificates(settings)
+    except StartupError as error:
+        yield Finding("certificate", "bad", f"{error.detail}{f'; {error.hint}' if error.hint else ''}")
+        return
+    for identity in loaded.identities if loaded is not None else ():
+        days = (identity.certificate.not_after - datetime.now(UTC)).days
+        detail = f"{', '.join(identity.certificate.names)}: {days} days left ({identity.pair.certificate})"
+        yield Finding("certificate", "good" if days >= _FEW_DAYS else "note", detail)
+        if Path(identity.pair.key).stat().st_mode & 0o004:
+            yield Finding("private key", "note", f"every user of this machine can read {identity.pair.key}")
 
 
 def look_at_database(settings: Settings) -> Finding:

@@ -14,6 +14,7 @@ from coalmine.cli.output import Output
 from coalmine.cli.shell import Shell, reads
 from coalmine.cli.stats_rows import destination_rows, list_sums, worker_rows
 from coalmine.cli.text import clean
+from coalmine.errors import StartupError
 
 _CLEAR = "\x1b[2J\x1b[H"
 
@@ -28,11 +29,17 @@ def _group() -> None:
     """The proxy."""
 
 
-def _url(shell: Shell, name: Annotated[str | None, typer.Option("--name", hidden=True)] = None) -> None:
+def _url(
+    shell: Shell,
+    tls: Annotated[bool, typer.Option("--tls", help="the one for https")] = False,
+    name: Annotated[str | None, typer.Option("--name", hidden=True)] = None,
+) -> None:
     """Prints the proxy's URL and nothing else."""
     value = shell.read("/proxy")
+    if tls and not value.get("tls_url"):
+        raise StartupError("the proxy does not listen for https", hint="coalmine serve --proxy-tls 127.0.0.1:8443 ...")
     if shell.output is Output.table:
-        output.write(clean(value["url"]))
+        output.write(clean(value["tls_url" if tls else "url"]))
     else:
         shell.show(value)
 

@@ -41,7 +41,7 @@ def parse_certificate(der: bytes) -> Certificate:
 
 def _read(der: bytes) -> Certificate:
     certificate = _only(der, _SEQUENCE)
-    fields = list(_items(next(_items(certificate))[1]))
+    fields = list(_items(_first(certificate)[1]))
     if fields[0][0] == _VERSION:
         del fields[0]
     # serialNumber, signature, issuer, validity, subject, subjectPublicKeyInfo, ... (RFC 5280 section 4.1)
@@ -74,10 +74,17 @@ def _read_time(tag: int, value: bytes) -> datetime:
 
 def _only(data: bytes, tag: int) -> bytes:
     """The content of the one item that ``data`` is."""
-    found, value = next(_items(data))
+    found, value = _first(data)
     if found != tag:
         raise ValueError("it is no certificate")
     return value
+
+
+def _first(data: bytes) -> tuple[int, bytes]:
+    """Raises IndexError where there is none."""
+    for item in _items(data):
+        return item
+    raise IndexError("there is nothing in it")
 
 
 def _items(data: bytes) -> Iterator[tuple[int, bytes]]:

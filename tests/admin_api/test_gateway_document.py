@@ -90,11 +90,12 @@ def make(
     domains: tuple[str, ...] = ("*",),
     functions: tuple[Function, ...] = FUNCTIONS,
     pins: tuple[Pin, ...] = (),
+    urls: tuple[str, ...] = ("http://127.0.0.1:8080",),
 ) -> dict[str, Any]:
     main = VirtualService(name="main", domains=domains)
     snapshot = build_snapshot(define(*routes, functions=functions, services=(main,)))
     reader: Any = Catalog(functions, DOCUMENTS, pins)
-    made = make_gateway_document(main, snapshot, reader, "http://127.0.0.1:8080")
+    made = make_gateway_document(main, snapshot, reader, urls)
     OpenAPIV31SpecValidator(made).validate()
     for reference in list_references(made):
         resolve(made, reference)
@@ -212,6 +213,11 @@ def test_a_document_in_a_parameter_stays_one() -> None:
 
 def test_the_servers_are_the_gateway_under_its_domains() -> None:
     assert make()["servers"] == [{"url": "http://127.0.0.1:8080"}]
+    urls = ("https://127.0.0.1:8443", "http://127.0.0.1:8080")
+    assert [server["url"] for server in make(urls=urls, domains=("shop.test",))["servers"]] == [
+        "https://shop.test:8443",
+        "http://shop.test:8080",
+    ]
     exact, suffix = make(domains=("shop.test", "*.shop.test"))["servers"]
     assert exact == {"url": "http://shop.test:8080"}
     assert suffix["url"] == "http://{name}.shop.test:8080"

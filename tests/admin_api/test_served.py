@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from admin_api import docs_page
-from admin_api.served_pages import reach
+from admin_api.served_pages import list_urls, reach
 from coalmine.feed import WorkerState
+from coalmine.settings import Settings
 from tests.admin_api.support import V1, Api, break_catalog
 
 DIRECT = {"name": "r", "direct_response": {}}
@@ -49,6 +50,11 @@ def test_where_the_proxy_is_reached(address: str, url: str) -> None:
 
 def test_the_proxy_has_a_url(api: Api) -> None:
     assert api.get("/api/v1/proxy").json() == {"url": "http://127.0.0.1:8080"}
+
+
+def test_the_safest_url_of_the_proxy_comes_first() -> None:
+    settings = Settings(proxy="0.0.0.0:80", proxy_tls="[::]:443")
+    assert list_urls(settings) == ["https://[::1]:443", "http://127.0.0.1:80"]
 
 
 def read_event(lines: Any) -> dict[str, str]:

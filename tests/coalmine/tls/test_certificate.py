@@ -1,0 +1,57 @@
+"""Reading what a certificate says about itself."""
+
+from __future__ import annotations
+
+import ssl
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import pytest
+import trustme
+
+from coalmine.tls import Certificate, parse_certificate
+
+
+def make(*names: str, until: datetime = datetime(2049, 12, 31, 23, 59, 59, tzinfo=UTC)) -> bytes:
+    leaf = trustme.CA().issue_cert(*names, not_before=datetime(2020, 2, 29, 1, 2, 3, tzinfo=UTC), not_after=until)
+    return ssl.PEM_cert_to_DER_cert(leaf.cert_chain_pems[0].bytes().decode())
+
+
+def test_names_addresses_and_times_are_read() -> None:
+    read = parse_certificate(make("A.test", "*.b.test", "127.0.0.1", "::1"))
+    assert read == Certificate(
+        ("a.test", "*.b.test", "127.0.0.1", "::1"),
+        datetime(2020, 2, 29, 1, 2, 3, tzinfo=UTC),
+        datetime(2049, 12, 31, 23, 59, 59, tzinfo=UTC),
+    )
+
+
+def test_years_from_2050_are_written_in_another_form_and_read_alike() -> None:
+    until = datetime(2050, 1, 1, tzinfo=UTC)
+    assert parse_certificate(make("a.test", until=until)).not_after == until
+
+
+@pytest.mark.parametrize(
+    ("host", "covered"),
+    [
+        ("a.test", True),
+        ("A.TEST", True),
+        ("a.test.", True),
+        ("x.b.test", True),
+        ("b.test", False),
+        ("x.y.b.test", False),
+        ("test", False),
+        ("", False),
+    ],
+)
+def test_a_wildcard_stands_for_one_label(host: str, covered: bool) -> None:
+    now = datetime.now(UTC)
+    assert Certificate(("a.test", "*.b.test"), now, now).covers(host) is covered
+
+
+def test_garbled_bytes_are_a_value_error_and_nothing_worse() -> None:
+    whole = make("a.test")
+    for at in range(0, len(whole), 3):
+        for damaged in (whole[:at], whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :]):
+            with suppress(ValueError):
+                parse_certificate(damaged)
