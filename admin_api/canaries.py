@@ -27,6 +27,7 @@ from admin_api.representations import dump
 from admin_api.writes import API, Call, Write, transaction
 from coalmine.catalog import Reader, Writer
 from coalmine.model import Canary, Definitions, HeaderMatch, Name, Route, Sticky
+from coalmine.model.base import Whole
 from coalmine.model.pin import Pin
 from coalmine.model.salvage import parse_definition
 from coalmine.routing.canary import CanaryPlan, find_canary, plan_abort, plan_promote, plan_shift, plan_start
@@ -37,7 +38,7 @@ router = APIRouter(prefix="/api/v1/canaries", tags=["canaries"])
 Force = Annotated[bool, Query(description="although somebody changed the routes by hand since the last step")]
 _ACCEPT = "although callers of the old version may fail"
 AcceptBreaking = Annotated[bool, Query(description=_ACCEPT)]
-Percent = Annotated[int, Field(ge=0, le=100, description="share of the requests without the header")]
+Percent = Annotated[Whole, Field(ge=0, le=100, description="share of the requests without the header")]
 Planner = Callable[[Definitions, Sequence[Canary]], CanaryPlan]
 
 

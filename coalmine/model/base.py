@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sized
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 # DNS-label like, so that a name stands in URLs, metrics and file names as it is.
 NAME_PATTERN = r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$"
@@ -20,6 +20,15 @@ def check_not_empty(value: _Collection) -> _Collection:
     return value
 
 
+def refuse_truth(value: Any) -> Any:
+    """YAML's ``yes`` and ``on`` are truth values, which pydantic would take for 1."""
+    if isinstance(value, bool):
+        raise ValueError(f"{str(value).lower()} is not a number")
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(refuse_truth)]
+Number = Annotated[float, BeforeValidator(refuse_truth)]
 NotEmpty = AfterValidator(check_not_empty)
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from coalmine.model.base import Definition, Name
+from coalmine.model.base import Definition, Name, Whole
 from coalmine.model.route import Destination, HeaderMatch, Route
 
 
@@ -42,7 +42,7 @@ class Canary(Definition):
     virtual_service: Name
     destination: Destination = Field(description="the new version")
     header: HeaderMatch | None = Field(None, description="requests with it always get the new version")
-    percent: int = Field(0, ge=0, le=100, description="share of the other requests that get the new version")
+    percent: Whole = Field(0, ge=0, le=100, description="share of the other requests that get the new version")
     before: Route = Field(description="the base route as it was before start; abort restores it")
     written: Route = Field(description="the base route as this canary wrote it last")
     header_route: Route | None = Field(None, description="the route with the header condition, as it was written")

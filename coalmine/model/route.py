@@ -12,10 +12,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from coalmine.model.base import Definition, Name, NotEmpty
+from coalmine.model.base import Definition, Name, NotEmpty, Number, Whole
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
 _DOMAIN = re.compile(r"\*|(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*|\[[0-9a-f:.]+\]")
+# RFC 6454 section 7: scheme://host:port and nothing more; a star stands for some of the host's name.
+_ORIGIN = re.compile(r"\*|null|[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9_.*-]+)(:([0-9]{1,5}|\*))?", re.IGNORECASE)
 _FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")  # RFC 9110 section 5.5
 
 
@@ -42,6 +44,14 @@ def check_cidr(value: str) -> str:
     return str(ipaddress.ip_network(value, strict=False))
 
 
+def check_origin(value: str) -> str:
+    if not _ORIGIN.fullmatch(value):
+        raise ValueError(
+            f"{value!r} is not an origin: *, https://example.com, http://localhost:3000, https://*.example.com"
+        )
+    return value
+
+
 def check_path(value: str) -> str:
     if not value.startswith("/"):
         raise ValueError(f"{value!r} does not start with a slash")
@@ -55,8 +65,9 @@ FieldValue = Annotated[str, AfterValidator(check_field_value)]
 Domain = Annotated[str, AfterValidator(check_domain)]
 Cidr = Annotated[str, AfterValidator(check_cidr)]
 Path = Annotated[str, AfterValidator(check_path)]
+Origin = Annotated[str, AfterValidator(check_origin)]
 Method = Annotated[str, AfterValidator(lambda value: check_token(value).upper())]
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Seconds = Annotated[Number, Field(gt=0, le=86_400)]
 
 
 class VirtualService(Definition):
@@ -121,7 +132,7 @@ class Destination(Definition):
 
     upstream: Name
     function: str | None = Field(None, min_length=1)
-    weight: int = Field(1, ge=0, le=1_000_000)
+    weight: Whole = Field(1, ge=0, le=1_000_000)
     parameters: dict[str, str | int | float | bool] = Field(
         default_factory=dict,
         description="literals or templates over {path.x} {query.x} {header.x} {cookie.x} {body.a.b}",
@@ -132,7 +143,7 @@ class Redirect(Definition):
     status: Literal[301, 302, 303, 307, 308] = 302
     scheme: Literal["http", "https"] | None = None
     host: str | None = None
-    port: int | None = Field(None, ge=1, le=65535)
+    port: Whole | None = Field(None, ge=1, le=65535)
     path: Path | None = Field(None, description="replaces the whole path; the query is kept")
     prefix: Path | None = Field(None, description="replaces the matched prefix")
 
@@ -153,14 +164,14 @@ class Redirect(Definition):
 
 
 class DirectResponse(Definition):
-    status: int = Field(200, ge=200, le=599)
+    status: Whole = Field(200, ge=200, le=599)
     body: str = Field("", max_length=65_536)
     headers: dict[HeaderName, FieldValue] = Field(default_factory=dict)
 
 
 class CookieKey(Definition):
     name: HeaderName = "coalmine"
-    ttl_seconds: int = Field(86_400, ge=1, le=31_536_000)
+    ttl_seconds: Whole = Field(86_400, ge=1, le=31_536_000)
 
 
 class Sticky(Definition):
@@ -199,7 +210,7 @@ RetryCondition = Literal["connect-failure", "reset", "timeout", "5xx", "gateway-
 
 
 class Retries(Definition):
-    attempts: int = Field(ge=1, le=10, description="tries after the first one")
+    attempts: Whole = Field(ge=1, le=10, description="tries after the first one")
     on: Annotated[tuple[RetryCondition, ...], NotEmpty] | None = Field(
         None, description="absent: connect-failure, and reset of requests whose method is idempotent"
     )
@@ -221,26 +232,26 @@ class HeaderEdits(Definition):
 class Cors(Definition):
     """Answers of the gateway to browsers of other origins (Fetch standard, CORS protocol)."""
 
-    allow_origins: Annotated[tuple[str, ...], NotEmpty] = Field(description="exact, * or https://*.example.com")
+    allow_origins: Annotated[tuple[Origin, ...], NotEmpty] = Field(description="exact, * or https://*.example.com")
     allow_methods: tuple[Method, ...] = ("GET", "HEAD", "POST")
     allow_headers: tuple[str, ...] = ()
     expose_headers: tuple[str, ...] = ()
     allow_credentials: bool = False
-    max_age_seconds: int | None = Field(None, ge=0, le=86_400)
+    max_age_seconds: Whole | None = Field(None, ge=0, le=86_400)
 
 
 class Mirror(Definition):
     upstream: Name
     function: str | None = None
-    percent: float = Field(100, ge=0, le=100)
+    percent: Number = Field(100, ge=0, le=100)
 
 
 class FaultInjection(Definition):
     """For testing clients: a delay, an abort, or both, on a share of the requests."""
 
-    delay_seconds: float | None = Field(None, gt=0, le=300)
-    abort_status: int | None = Field(None, ge=400, le=599)
-    percent: float = Field(100, ge=0, le=100)
+    delay_seconds: Number | None = Field(None, gt=0, le=300)
+    abort_status: Whole | None = Field(None, ge=400, le=599)
+    percent: Number = Field(100, ge=0, le=100)
 
     @model_validator(mode="after")
     def _something(self) -> Self:
@@ -265,9 +276,9 @@ class RateKey(Definition):
 class RateLimit(Definition):
     """A token bucket: it holds ``burst`` and gains ``requests`` in ``per_seconds``."""
 
-    requests: int = Field(ge=1, le=1_000_000)
+    requests: Whole = Field(ge=1, le=1_000_000)
     per_seconds: Seconds = 1
-    burst: int | None = Field(None, ge=1, le=1_000_000, description="as many may come at once; absent: requests")
+    burst: Whole | None = Field(None, ge=1, le=1_000_000, description="as many may come at once; absent: requests")
     by: RateKey | None = Field(None, description="absent: one limit for the whole route")
 
 
@@ -294,7 +305,7 @@ class Route(Definition):
     validate_: bool = Field(
         False, alias="validate", description="check parameters and JSON bodies against the function's document"
     )
-    priority: int = Field(0, ge=-1_000_000, le=1_000_000)
+    priority: Whole = Field(0, ge=-1_000_000, le=1_000_000)
 
     @model_validator(mode="after")
     def _one_action(self) -> Self:

@@ -8,7 +8,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from coalmine.model.base import Definition, Name, NotEmpty
+from coalmine.model.base import Definition, Name, NotEmpty, Number, Whole
 from coalmine.model.route import Path
 from coalmine.model.upstream_tls import UpstreamTls
 
@@ -87,7 +87,7 @@ class Discovery(Definition):
         max_length=4_000_000,
         description="the document itself, JSON or YAML; the service is then not asked",
     )
-    interval_seconds: float = Field(30, ge=1, le=86_400)
+    interval_seconds: Number = Field(30, ge=1, le=86_400)
 
     @model_validator(mode="after")
     def _one_document(self) -> Self:
@@ -100,11 +100,11 @@ class HealthCheck(Definition):
     """A request that every worker sends to each endpoint now and then, to find out whether it is up."""
 
     path: Path = "/"
-    interval_seconds: float = Field(5, ge=1, le=3_600)
-    timeout_seconds: float = Field(2, gt=0, le=60)
-    healthy_after: int = Field(2, ge=1, le=100, description="passed checks in a row that bring an endpoint back")
-    unhealthy_after: int = Field(3, ge=1, le=100, description="failed checks in a row that take an endpoint out")
-    expected_status: int = Field(200, ge=200, le=599)
+    interval_seconds: Number = Field(5, ge=1, le=3_600)
+    timeout_seconds: Number = Field(2, gt=0, le=60)
+    healthy_after: Whole = Field(2, ge=1, le=100, description="passed checks in a row that bring an endpoint back")
+    unhealthy_after: Whole = Field(3, ge=1, le=100, description="failed checks in a row that take an endpoint out")
+    expected_status: Whole = Field(200, ge=200, le=599)
 
 
 class Upstream(Definition):
@@ -117,7 +117,7 @@ class Upstream(Definition):
     tls: UpstreamTls | None = Field(
         None, description="of https endpoints: absent: the system's authorities vouch for them, by their host names"
     )
-    max_requests: int | None = Field(
+    max_requests: Whole | None = Field(
         None,
         ge=1,
         le=1_000_000,

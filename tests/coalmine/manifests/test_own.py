@@ -127,7 +127,7 @@ FAULTS: dict[str, tuple[list[object], list[Fault]]] = {
                 "/0/zzz",
                 "unknown_key",
                 "'zzz' is not a key of this object",
-                "known keys: discovery, endpoints, health_check, labels, name, tls",
+                "known keys: discovery, endpoints, health_check, labels, max_requests, name, tls",
             )
         ],
     ),

@@ -176,6 +176,30 @@ REFUSED: list[tuple[str, type[Any], dict[str, Any], tuple[Any, ...], str]] = [
         ("destinations", 0, "weight"),
         "integer",
     ),
+    (
+        "a truth value for a number",
+        Route,
+        {"name": "a", "destinations": [{"upstream": "b", "weight": True}]},
+        ("destinations", 0, "weight"),
+        "true is not a number",
+    ),
+    (
+        "a truth value for seconds",
+        Route,
+        {"name": "a", "direct_response": {}, "timeout_seconds": False},
+        ("timeout_seconds",),
+        "false is not a number",
+    ),
+    *(
+        (
+            f"an origin that no browser sends: {origin}",
+            Route,
+            {"name": "a", "direct_response": {}, "cors": {"allow_origins": ["https://ok.test", origin]}},
+            ("cors", "allow_origins", 1),
+            "is not an origin",
+        )
+        for origin in ("a.test", "*.a.test", "https://a.test/", "https://a.test/path", "https://", "https://u@a.test")
+    ),
 ]
 
 
