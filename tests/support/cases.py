@@ -15,7 +15,7 @@ from tests.support.rows.limits import RATE_LIMIT
 from tests.support.rows.matchers import DOMAINS, MATCHERS, ORDER
 from tests.support.rows.styles import STYLES
 
-__all__ = ["CASES", "Answer", "Call", "Case", "Request"]
+__all__ = ["CASES", "DRY", "Answer", "Call", "Case", "Request"]
 
 CASES: tuple[Case, ...] = (
     *MATCHERS,
@@ -40,3 +40,15 @@ CASES: tuple[Case, ...] = (
     *PROBLEMS,
     *GATEWAY_API,
 )
+
+
+def _can_be_dry(case: Case) -> bool:
+    """The body of a match is text of any length, and a dry run counts nothing."""
+    try:
+        case.request.body.decode()
+    except ValueError:
+        return False
+    return not case.earlier and case.body_limit > 1_000
+
+
+DRY = tuple(case for case in CASES if _can_be_dry(case))
