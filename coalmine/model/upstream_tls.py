@@ -1,7 +1,7 @@
 """How an upstream that speaks https is to be trusted, and what it is shown. This file performs no I/O.
 
 Private keys are named and never held: what no definition contains, no API, dump, revision or snapshot can give away
-(docs/decisions/0008-keys-stay-in-files.md). Whether the files can be used is judged where they are read.
+(docs/decisions/0010-keys-stay-in-files.md). Whether the files can be used is judged where they are read.
 """
 
 from __future__ import annotations

@@ -25,10 +25,12 @@ class Certificate:
     not_before: datetime
     not_after: datetime
 
-    def covers(self, host: str) -> bool:
-        """RFC 6125 section 6.4.3: a wildcard stands for one label, the leftmost."""
-        host = host.lower().rstrip(".")
-        return host in self.names or f"*.{host.partition('.')[2]}" in self.names
+
+def names_for(host: str) -> tuple[str, str]:
+    """What a certificate for ``host`` has among its names: that itself, or a wildcard for its leftmost label
+    (RFC 6125 section 6.4.3)."""
+    host = host.lower().rstrip(".")
+    return host, f"*.{host.partition('.')[2]}"
 
 
 def parse_certificate(der: bytes) -> Certificate:

@@ -11,7 +11,7 @@ import ssl
 from dataclasses import dataclass
 from datetime import datetime
 
-from coalmine.tls.certificate import Certificate
+from coalmine.tls.certificate import Certificate, names_for
 from coalmine.tls.files import TlsError, list_certificates, read_text
 from coalmine.tls.identity import Pair, find_fault_in_time, load_pair
 
@@ -64,9 +64,11 @@ class ServerTls:
         return next(filter(None, found), None)
 
     def choose(self, host: str | None) -> ssl.SSLContext:
-        for identity in self.identities if host else ():
-            if identity.certificate.covers(host or ""):
-                return identity.context
+        """By exact name, else by wildcard."""
+        for name in names_for(host) if host else ():
+            for identity in self.identities:
+                if name in identity.certificate.names:
+                    return identity.context
         return self.context
 
 

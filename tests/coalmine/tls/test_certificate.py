@@ -10,6 +10,7 @@ import pytest
 import trustme
 
 from coalmine.tls import Certificate, parse_certificate
+from coalmine.tls.certificate import names_for
 
 
 def make(*names: str, until: datetime = datetime(2049, 12, 31, 23, 59, 59, tzinfo=UTC)) -> bytes:
@@ -45,8 +46,7 @@ def test_years_from_2050_are_written_in_another_form_and_read_alike() -> None:
     ],
 )
 def test_a_wildcard_stands_for_one_label(host: str, covered: bool) -> None:
-    now = datetime.now(UTC)
-    assert Certificate(("a.test", "*.b.test"), now, now).covers(host) is covered
+    assert (not {"a.test", "*.b.test"}.isdisjoint(names_for(host))) is covered
 
 
 def test_garbled_bytes_are_a_value_error_and_nothing_worse() -> None:

@@ -35,7 +35,7 @@ def files(authority: Authority) -> ServerFiles:
     return ServerFiles((
         authority.issue("localhost", "127.0.0.1"),
         authority.issue("b.test", "*.b.test", name="b", key_type="RSA"),
-        authority.issue("c.test", name="c"),
+        authority.issue("c.test", "exact.b.test", name="c"),
     ))  # fmt: skip
 
 
@@ -67,6 +67,7 @@ def upstream(pair: Pair) -> RawUpstream:
         ("b.test", "b.test"),
         ("B.TEST", "b.test"),
         ("any.b.test", "b.test"),
+        ("exact.b.test", "c.test"),
         ("two.labels.b.test", "localhost"),
         ("c.test", "c.test"),
         ("unknown.test", "localhost"),
