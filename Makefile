@@ -55,6 +55,9 @@ coverage: $(DEV) ## the test suite with branch coverage
 bench: $(DEV) ## a worker beside other proxies, about ten minutes; writes docs/benchmarks.md
 	$(RUN) -m bench.proxy
 
+cases: $(DEV) ## the case table: rows by group, and who is held to them
+	@$(RUN) -m tests.support.counts
+
 bench-%: $(DEV) ## one benchmark of bench/, such as bench-lookup
 	$(RUN) -m bench.$(subst -,_,$*)
 

@@ -47,7 +47,8 @@ class Call:
     """The upstream gets this. ``headers`` must be there with just this value, ``absent`` ones must not.
 
     ``body`` None is "whatever the client sent". ``adds`` are headers that the client's answer gets; a value that
-    ends in ``*`` is a prefix. ``edited`` are headers after the route's edits, which only an engine applies.
+    ends in ``*`` is a prefix. Edits of the route are applied by an engine alone: ``edited`` are headers after them, the
+    values of several fields joined with commas, ``gone`` those that they take away, ``answered`` those of the answer.
     ``mirror`` is the copy: upstream, method, target.
     """
 
@@ -59,6 +60,8 @@ class Call:
     body: bytes | None = None
     adds: Pairs = ()
     edited: Pairs = ()
+    gone: tuple[str, ...] = ()
+    answered: Pairs = ()
     delay_seconds: float = 0.0
     mirror: tuple[str, str, str] | None = None
 

@@ -11,6 +11,7 @@ from tests.support.rows.calls import BODY, HEAD, PROBLEMS
 from tests.support.rows.checked import VALIDATE
 from tests.support.rows.functions import ENCODING, FUNCTION_PARAMETERS
 from tests.support.rows.gateway_api import GATEWAY_API
+from tests.support.rows.gateway_api_filters import GATEWAY_API_FILTERS
 from tests.support.rows.limits import RATE_LIMIT
 from tests.support.rows.matchers import DOMAINS, MATCHERS, ORDER
 from tests.support.rows.styles import STYLES
@@ -39,6 +40,7 @@ CASES: tuple[Case, ...] = (
     *HEADERS,
     *PROBLEMS,
     *GATEWAY_API,
+    *GATEWAY_API_FILTERS,
 )
 
 

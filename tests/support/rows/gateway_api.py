@@ -16,12 +16,12 @@ V1, V2 = to("v1"), to("v2")
 _404 = problem("no_route", 404)
 
 
-def _origin(name: str, group: str, definitions: Definitions, *given: tuple[Any, ...]) -> tuple[Case, ...]:
+def of_suite(name: str, group: str, definitions: Definitions, *given: tuple[Any, ...]) -> tuple[Case, ...]:
     cases = rows(group, definitions, *given)
     return tuple(replace(one, name=f"{name}: {one.name}", origin=f"gateway-api {name}") for one in cases)
 
 
-def _to(upstream: str, target: str, method: str = "GET", **more: Any) -> Call:
+def goes_to(upstream: str, target: str, method: str = "GET", **more: Any) -> Call:
     return Call(upstream, method, target, **more)
 
 
@@ -34,18 +34,18 @@ def _header(name: str, value: str) -> dict[str, str]:
 
 
 _PATHS = (
-    *_origin(
+    *of_suite(
         "HTTPExactPathMatching",
         "matchers",
         define(_exact("one", "/one", "v1"), _exact("two", "/two", "v2")),
-        ("the first", get("/one"), _to("v1", "/one")),
-        ("the second", get("/two"), _to("v2", "/two")),
+        ("the first", get("/one"), goes_to("v1", "/one")),
+        ("the second", get("/two"), goes_to("v2", "/two")),
         ("the root", get("/"), _404),
         ("below", get("/one/example"), _404),
         ("a slash at the end", get("/two/"), _404),
         ("upper case", get("/Two"), _404),
     ),
-    *_origin(
+    *of_suite(
         "HTTPRoutePathMatchOrder",
         "order",
         define(
@@ -56,17 +56,17 @@ _PATHS = (
             route("e", "/match/prefix", V1),
             route("f", "/match", V2),
         ),
-        ("exact, long", get("/match/exact/one"), _to("v1", "/match/exact/one")),
-        ("exact, middle", get("/match/exact"), _to("v2", "/match/exact")),
-        ("exact, short", get("/match"), _to("v1", "/match")),
-        ("prefix, long", get("/match/prefix/one/any"), _to("v2", "/match/prefix/one/any")),
-        ("prefix, middle", get("/match/prefix/any"), _to("v1", "/match/prefix/any")),
-        ("prefix, short", get("/match/any"), _to("v2", "/match/any")),
+        ("exact, long", get("/match/exact/one"), goes_to("v1", "/match/exact/one")),
+        ("exact, middle", get("/match/exact"), goes_to("v2", "/match/exact")),
+        ("exact, short", get("/match"), goes_to("v1", "/match")),
+        ("prefix, long", get("/match/prefix/one/any"), goes_to("v2", "/match/prefix/one/any")),
+        ("prefix, middle", get("/match/prefix/any"), goes_to("v1", "/match/prefix/any")),
+        ("prefix, short", get("/match/any"), goes_to("v2", "/match/any")),
     ),
 )
 
 _CONDITIONS = (
-    *_origin(
+    *of_suite(
         "HTTPRouteHeaderMatching",
         "matchers",
         define(
@@ -78,19 +78,19 @@ _CONDITIONS = (
             route("red", "/", V2, headers=[_header("color", "red")]),
             route("yellow", "/", V2, headers=[_header("color", "yellow")]),
         ),
-        ("version one", get("/", Version="one"), _to("v1", "/")),
-        ("version two", get("/", Version="two"), _to("v2", "/")),
-        ("version two, orange", get("/", Version="two", Color="orange"), _to("v1", "/")),
-        ("version two, blue: the older route", get("/", Version="two", Color="blue"), _to("v2", "/")),
+        ("version one", get("/", Version="one"), goes_to("v1", "/")),
+        ("version two", get("/", Version="two"), goes_to("v2", "/")),
+        ("version two, orange", get("/", Version="two", Color="orange"), goes_to("v1", "/")),
+        ("version two, blue: the older route", get("/", Version="two", Color="blue"), goes_to("v2", "/")),
         ("orange alone", get("/", Color="orange"), _404),
         ("another header", get("/", Some_Other_Header="one"), _404),
-        ("blue", get("/", Color="blue"), _to("v1", "/")),
-        ("green", get("/", Color="green"), _to("v1", "/")),
-        ("red", get("/", Color="red"), _to("v2", "/")),
-        ("yellow", get("/", Color="yellow"), _to("v2", "/")),
+        ("blue", get("/", Color="blue"), goes_to("v1", "/")),
+        ("green", get("/", Color="green"), goes_to("v1", "/")),
+        ("red", get("/", Color="red"), goes_to("v2", "/")),
+        ("yellow", get("/", Color="yellow"), goes_to("v2", "/")),
         ("purple", get("/", Color="purple"), _404),
     ),
-    *_origin(
+    *of_suite(
         "HTTPRouteMethodMatching",
         "matchers",
         define(
@@ -103,17 +103,17 @@ _CONDITIONS = (
             route("path5", "/path5", V1),
             route("patch", "/", V2, methods=["PATCH"]),
         ),
-        ("POST", ask("POST", "/"), _to("v1", "/", "POST")),
-        ("GET", ask("GET", "/"), _to("v2", "/")),
-        ("GET and a path", ask("GET", "/path1"), _to("v1", "/path1")),
-        ("PUT and a header", ask("PUT", "/", version="one"), _to("v2", "/", "PUT")),
+        ("POST", ask("POST", "/"), goes_to("v1", "/", "POST")),
+        ("GET", ask("GET", "/"), goes_to("v2", "/")),
+        ("GET and a path", ask("GET", "/path1"), goes_to("v1", "/path1")),
+        ("PUT and a header", ask("PUT", "/", version="one"), goes_to("v2", "/", "PUT")),
         ("PUT alone", ask("PUT", "/"), _404),
-        ("PATCH and a path", ask("PATCH", "/path3"), _to("v1", "/path3", "PATCH")),
-        ("all three", ask("DELETE", "/path4", version="three"), _to("v1", "/path4", "DELETE")),
+        ("PATCH and a path", ask("PATCH", "/path3"), goes_to("v1", "/path3", "PATCH")),
+        ("all three", ask("DELETE", "/path4", version="three"), goes_to("v1", "/path4", "DELETE")),
         ("two of three", ask("DELETE", "/path4"), _404),
-        ("the path goes before the method", ask("PATCH", "/path5"), _to("v1", "/path5", "PATCH")),
+        ("the path goes before the method", ask("PATCH", "/path5"), goes_to("v1", "/path5", "PATCH")),
     ),
-    *_origin(
+    *of_suite(
         "HTTPRouteQueryParamMatching",
         "matchers",
         define(
@@ -125,18 +125,18 @@ _CONDITIONS = (
             route("path5", "/path5", V1),
             route("hydra", "/", V2, query=[_header("animal", "hydra")]),
         ),
-        ("whale", get("/?animal=whale"), _to("v1", "/?animal=whale")),
-        ("dolphin", get("/?animal=dolphin"), _to("v2", "/?animal=dolphin")),
-        ("dolphin, blue", get("/?animal=dolphin&color=blue"), _to("v1", "/?animal=dolphin&color=blue")),
-        ("names mind upper and lower case", get("/?ANIMAL=Whale"), _to("v2", "/?ANIMAL=Whale")),
-        ("another parameter", get("/?animal=whale&otherparam=x"), _to("v1", "/?animal=whale&otherparam=x")),
-        ("another color", get("/?animal=dolphin&color=yellow"), _to("v2", "/?animal=dolphin&color=yellow")),
+        ("whale", get("/?animal=whale"), goes_to("v1", "/?animal=whale")),
+        ("dolphin", get("/?animal=dolphin"), goes_to("v2", "/?animal=dolphin")),
+        ("dolphin, blue", get("/?animal=dolphin&color=blue"), goes_to("v1", "/?animal=dolphin&color=blue")),
+        ("names mind upper and lower case", get("/?ANIMAL=Whale"), goes_to("v2", "/?ANIMAL=Whale")),
+        ("another parameter", get("/?animal=whale&otherparam=x"), goes_to("v1", "/?animal=whale&otherparam=x")),
+        ("another color", get("/?animal=dolphin&color=yellow"), goes_to("v2", "/?animal=dolphin&color=yellow")),
         ("blue alone", get("/?color=blue"), _404),
         ("a dog", get("/?animal=dog"), _404),
         ("no part of a value", get("/?animal=whaledolphin"), _404),
         ("no query", get("/"), _404),
-        ("a longer path", get("/path1?animal=whale"), _to("v2", "/path1?animal=whale")),
-        ("the path goes before the query", get("/path5?animal=hydra"), _to("v1", "/path5?animal=hydra")),
+        ("a longer path", get("/path1?animal=whale"), goes_to("v2", "/path1?animal=whale")),
+        ("the path goes before the query", get("/path5?animal=hydra"), goes_to("v1", "/path5?animal=hydra")),
     ),
 )
 
@@ -146,7 +146,7 @@ _EDITS = {
     "remove": ["X-Header-Remove"],
 }
 
-_REWRITES = _origin(
+_REWRITES = of_suite(
     "HTTPRouteRewritePath",
     "rewrite",
     define(
@@ -161,14 +161,14 @@ _REWRITES = _origin(
             request_headers=_EDITS,
         ),
     ),
-    ("a prefix", get("/prefix/one/two"), _to("v1", "/one/two")),
-    ("a prefix that goes", get("/strip-prefix/three"), _to("v1", "/three")),
-    ("a prefix that was everything goes", get("/strip-prefix"), _to("v1", "/")),
-    ("the full path", get("/full/one/two"), _to("v1", "/one")),
+    ("a prefix", get("/prefix/one/two"), goes_to("v1", "/one/two")),
+    ("a prefix that goes", get("/strip-prefix/three"), goes_to("v1", "/three")),
+    ("a prefix that was everything goes", get("/strip-prefix"), goes_to("v1", "/")),
+    ("the full path", get("/full/one/two"), goes_to("v1", "/one")),
     (
         "a prefix and headers",
         get("/prefix/rewrite-path-and-modify-headers/one", x_header_remove="remove-val", x_header_set="set-val"),
-        _to(
+        goes_to(
             "v1",
             "/prefix/one",
             edited=(("x-header-set", "set-overwrites-values"), ("x-header-add", "header-val-1")),
@@ -177,48 +177,48 @@ _REWRITES = _origin(
 )
 
 
-def _redirect(matched: str, /, **redirect: Any) -> Route:
-    return route(matched.strip("/"), matched, redirect=redirect)
+def redirect(matched: str, /, **changes: Any) -> Route:
+    return route(matched.strip("/"), matched, redirect=changes)
 
 
-def _location(status: int, location: str) -> Answer:
+def location(status: int, location: str) -> Answer:
     return Answer(status, headers=(("location", location),))
 
 
 _REDIRECTS = (
-    *_origin(
+    *of_suite(
         "HTTPRouteRedirectPath",
         "redirect",
         define(
-            _redirect("/original-prefix", prefix="/replacement-prefix"),
-            _redirect("/full", path="/full-path-replacement"),
-            _redirect("/path-and-host", host="example.org", prefix="/replacement-prefix"),
-            _redirect("/path-and-status", prefix="/replacement-prefix", status=301),
-            _redirect("/full-path-and-host", host="example.org", path="/replacement-full"),
+            redirect("/original-prefix", prefix="/replacement-prefix"),
+            redirect("/full", path="/full-path-replacement"),
+            redirect("/path-and-host", host="example.org", prefix="/replacement-prefix"),
+            redirect("/path-and-status", prefix="/replacement-prefix", status=301),
+            redirect("/full-path-and-host", host="example.org", path="/replacement-full"),
         ),
-        ("a prefix", get("/original-prefix/lemon"), _location(302, "/replacement-prefix/lemon")),
-        ("the full path", get("/full/path/original"), _location(302, "/full-path-replacement")),
-        ("prefix and host", get("/path-and-host"), _location(302, "http://example.org/replacement-prefix")),
-        ("prefix and status", get("/path-and-status"), _location(301, "/replacement-prefix")),
-        ("path and host", get("/full-path-and-host"), _location(302, "http://example.org/replacement-full")),
+        ("a prefix", get("/original-prefix/lemon"), location(302, "/replacement-prefix/lemon")),
+        ("the full path", get("/full/path/original"), location(302, "/full-path-replacement")),
+        ("prefix and host", get("/path-and-host"), location(302, "http://example.org/replacement-prefix")),
+        ("prefix and status", get("/path-and-status"), location(301, "/replacement-prefix")),
+        ("path and host", get("/full-path-and-host"), location(302, "http://example.org/replacement-full")),
     ),
-    *_origin(
+    *of_suite(
         "HTTPRouteRedirectPortAndScheme",
         "redirect",
         define(
-            _redirect("/nil-and-nil", host="example.org"),
-            _redirect("/nil-and-80", host="example.org", port=80),
-            _redirect("/nil-and-8080", host="example.org", port=8080),
-            _redirect("/https-and-nil", host="example.org", scheme="https"),
-            _redirect("/https-and-443", host="example.org", scheme="https", port=443),
-            _redirect("/https-and-8443", host="example.org", scheme="https", port=8443),
+            redirect("/nil-and-nil", host="example.org"),
+            redirect("/nil-and-80", host="example.org", port=80),
+            redirect("/nil-and-8080", host="example.org", port=8080),
+            redirect("/https-and-nil", host="example.org", scheme="https"),
+            redirect("/https-and-443", host="example.org", scheme="https", port=443),
+            redirect("/https-and-8443", host="example.org", scheme="https", port=8443),
         ),
-        ("neither", get("/nil-and-nil"), _location(302, "http://example.org/nil-and-nil")),
-        ("the default port", get("/nil-and-80"), _location(302, "http://example.org/nil-and-80")),
-        ("another port", get("/nil-and-8080"), _location(302, "http://example.org:8080/nil-and-8080")),
-        ("another scheme", get("/https-and-nil"), _location(302, "https://example.org/https-and-nil")),
-        ("its default port", get("/https-and-443"), _location(302, "https://example.org/https-and-443")),
-        ("both", get("/https-and-8443"), _location(302, "https://example.org:8443/https-and-8443")),
+        ("neither", get("/nil-and-nil"), location(302, "http://example.org/nil-and-nil")),
+        ("the default port", get("/nil-and-80"), location(302, "http://example.org/nil-and-80")),
+        ("another port", get("/nil-and-8080"), location(302, "http://example.org:8080/nil-and-8080")),
+        ("another scheme", get("/https-and-nil"), location(302, "https://example.org/https-and-nil")),
+        ("its default port", get("/https-and-443"), location(302, "https://example.org/https-and-443")),
+        ("both", get("/https-and-8443"), location(302, "https://example.org:8443/https-and-8443")),
     ),
 )
 
@@ -232,7 +232,7 @@ def _allow(**headers: str) -> Pairs:
 
 
 _CREDENTIALS = ("access-control-allow-credentials",)
-_CORS = _origin(
+_CORS = of_suite(
     "HTTPRouteCORS",
     "cors",
     define(
@@ -280,7 +280,7 @@ _CORS = _origin(
     (
         "a simple request",
         get("/cors-1", origin="https://www.bar.com"),
-        _to("v1", "/cors-1", adds=_allow(allow_origin="https://www.bar.com", allow_credentials="true")),
+        goes_to("v1", "/cors-1", adds=_allow(allow_origin="https://www.bar.com", allow_credentials="true")),
     ),
     (
         "a wildcard for methods",
