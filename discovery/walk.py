@@ -21,7 +21,7 @@ _MAPS = frozenset(
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which would make each of them three times as dear
 class Place:
     """An object or a list where it stands; ``names``: people chose its keys."""
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from coalmine.cli.files import read_document
 from coalmine.cli.pairs import split_commas, split_pairs
 from coalmine.cli.shell import Shell, writes
 from coalmine.cli.tls_flags import CaFile, ClientCertificate, ClientKey, ServerName, Verify, edit_tls
@@ -41,6 +42,9 @@ def _static(
     document_url: Annotated[
         str | None, typer.Option("--document-url", help="where its OpenAPI document is (default: well-known paths)")
     ] = None,
+    document: Annotated[
+        str | None, typer.Option("--document", help="a file with its document; the service is then not asked for one")
+    ] = None,
     interval: Annotated[float | None, typer.Option("--interval", help="seconds between two probes")] = None,
     no_discovery: Annotated[bool, typer.Option("--no-discovery", help="do not look for functions")] = False,
     ca_file: CaFile = None,
@@ -54,6 +58,7 @@ def _static(
     """An upstream with fixed addresses; its functions are looked for at once."""
     discovery: dict[str, Any] = {"enabled": False} if no_discovery else {}
     discovery |= {"document_url": document_url} if document_url else {}
+    discovery |= {"document": read_document(document)} if document else {}
     discovery |= {"interval_seconds": interval} if interval is not None else {}
     trust = edit_tls({}, ca_file, server_name, client_certificate, client_key, verify)
     secure = tls or bool(trust)

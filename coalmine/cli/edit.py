@@ -10,6 +10,7 @@ import typer
 
 from coalmine.cli import kinds, routes
 from coalmine.cli.client import segment
+from coalmine.cli.files import read_document
 from coalmine.cli.kinds import Kind
 from coalmine.cli.pairs import split_commas, split_pairs
 from coalmine.cli.shell import Shell, writes
@@ -45,6 +46,9 @@ def _upstream(
     document_url: Annotated[
         str | None, typer.Option("--document-url", help="where its document is; '': well-known paths")
     ] = None,
+    document: Annotated[
+        str | None, typer.Option("--document", help="a file with its document; '': ask the service for it again")
+    ] = None,
     discovery: Annotated[
         bool | None, typer.Option("--discovery/--no-discovery", help="look for functions, or not", show_default=False)
     ] = None,
@@ -64,7 +68,9 @@ def _upstream(
         upstream["endpoints"] = _edit_list(hosts, added, gone, "--remove-host")
         trust = edit_tls(upstream.pop("tls", None) or {}, ca_file, server_name, client_certificate, client_key, verify)
         upstream |= {"tls": trust} if trust and secure else {}
-        _edit_discovery(upstream.setdefault("discovery", {}), document_url, discovery, interval)
+        settings = upstream.setdefault("discovery", {})
+        _edit_document(settings, document_url, document)
+        _edit_probing(settings, discovery, interval)
         labels = upstream.setdefault("labels", {})
         for key in split_commas(remove_label or ()):
             _take(labels, key, "--remove-label")
@@ -73,10 +79,16 @@ def _upstream(
     _edit(shell, kinds.UPSTREAMS, name, "upstream", change)
 
 
-def _edit_discovery(settings: dict[str, Any], url: str | None, enabled: bool | None, interval: float | None) -> None:
-    if url is not None:
+def _edit_document(settings: dict[str, Any], url: str | None, document: str | None) -> None:
+    """One of the two at most: what is given now replaces the other."""
+    if url is not None or document is not None:
         settings.pop("document_url", None)
-        settings |= {"document_url": url} if url else {}
+        settings.pop("document", None)
+    settings |= {"document_url": url} if url else {}
+    settings |= {"document": read_document(document)} if document else {}
+
+
+def _edit_probing(settings: dict[str, Any], enabled: bool | None, interval: float | None) -> None:
     if enabled is not None:
         settings["enabled"] = enabled
     if interval is not None:

@@ -39,6 +39,19 @@ def read_files(names: Sequence[str]) -> list[Source]:
     return found
 
 
+def read_document(name: str) -> str:
+    """The text of one API document, JSON or YAML, in a file or standard input (``-``)."""
+    from coalmine.reading.encoding import decode
+
+    found = _read(name)
+    if len(found) != 1 or found[0][0] not in (name, "standard input"):
+        raise CoalmineError(f"{name} is a directory, where one API document is expected", code="malformed_body")
+    try:
+        return decode(found[0][1])
+    except MalformedError as error:
+        raise MalformedError(f"{name}: {error.detail}") from None
+
+
 def _read(name: str) -> list[tuple[str, bytes]]:
     if name == "-":
         return [("standard input", sys.stdin.buffer.read())]

@@ -223,6 +223,18 @@ READ: list[Read] = [
     Read("schemas that contain themselves stay graphs", {
         **_at("/a", {"requestBody": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/T"}}}}}),
         "components": {"schemas": {"T": {"properties": {"t": {"$ref": "#/components/schemas/T"}}}}}}, {"get.a"}),
+    Read("a name of a schema that leads to itself costs its parameter's schema", {
+        "openapi": "3.1.0", "paths": {"/a": {"get": {"parameters": [{"name": "p", "in": "query", "schema": {"$id": "x", "$ref": "x"}}]}}}}, {"get.a"}, "document_invalid"),
+    Read("a thousand schemas of the same name", {
+        **_at("/a", {"parameters": [{"name": "p", "in": "query", "schema": {"$ref": "#n"}}]}), "openapi": "3.1.0",
+        "components": {"schemas": {f"s{n}": {"$anchor": "n", "$id": "x" if n % 2 else ["x"], "type": "string"} for n in range(1000)}}}, {"get.a"}),
+    Read("a document that calls itself by a name of nonsense", {**_at("/a", {}), "openapi": "3.2.0", "$self": "http://[oops"}, {"get.a"}),
+    Read("references to the whole document and to all its paths", {
+        **_at("/a", {"parameters": [{"name": "p", "in": "query", "schema": {"$ref": "#"}}]}),
+        "components": {"schemas": {"A": {"$ref": "#/paths"}, "B": {"$ref": "#/paths/~1a/get/parameters/0"}}}}, {"get.a"}),
+    Read("thousands of references to other documents are counted, not listed", {
+        **_at("/a", {}), "components": {"schemas": {f"s{n}": {"$ref": f"{n}.json"} for n in range(5000)}}}, {"get.a"}, "external_reference"),
+    Read("a style that is a list", _at("/a", {"parameters": [{"name": "p", "in": "query", "style": ["form"]}]}), {"get.a"}, "document_invalid"),
     Read("nonsense where operations should be is skipped", _paths(**{
         "/a": {"get": 1, "put": [], "post": "x", "delete": None, "patch": {}}}), {"patch.a"}, "operation_skipped"),
     Read("nonsense in every field of an operation", _at("/a", {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,6 +30,23 @@ def test_an_upstream_with_everything(cli: Cli) -> None:
         "labels": {"app": "dogs", "x": "a=b,c"},
         "status": None,
     }
+
+
+def test_a_document_in_a_file_is_given_and_taken_back(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "ä pi.yaml"
+    file.write_bytes("openapi: 3.0.0\npaths: {/a: {get: {summary: ä}}}\n".encode("utf-16"))
+    cli(["create", "upstream", "static", "--name", "given", "--static-hosts", "h:1", "--document", str(file)])
+    settings = cli("get upstream given -o json").json["discovery"]
+    assert settings["document"] == "openapi: 3.0.0\npaths: {/a: {get: {summary: ä}}}\n"
+    cli("edit upstream given --document-url /x.json")
+    assert "document" not in cli("get upstream given -o json").json["discovery"]
+    cli(["edit", "upstream", "given", "--document", str(file)])
+    assert "document_url" not in cli("get upstream given -o json").json["discovery"]
+    cli(["edit", "upstream", "given", "--document", ""])
+    assert cli("get upstream given -o json").json["discovery"].keys() == {"interval_seconds"}
+    missing = cli(["edit", "upstream", "given", "--document", str(tmp_path / "none")], code=1)
+    assert "none cannot be read: No such file" in missing.err
+    assert "is a directory" in cli(["edit", "upstream", "given", "--document", str(tmp_path)], code=1).err
 
 
 @pytest.mark.parametrize(
