@@ -39,6 +39,7 @@ def get_readiness(parts: HasParts) -> JSONResponse:
 
 def _check_catalog(parts: Parts) -> Check:
     try:
+        parts.catalog.check_place()
         with parts.catalog.read() as reader:
             reader.names("virtual_service")
     except CatalogError as error:
@@ -51,5 +52,6 @@ def _check_catalog(parts: Parts) -> Check:
 def _check_workers(parts: Parts) -> Check:
     version = parts.feed.current.version
     workers = parts.feed.workers()
-    current = sum(worker.version == version for worker in workers)
-    return Check(name="workers", ok=current > 0, detail=f"{current} of {len(workers)} serve the current snapshot")
+    current = sum(worker.version == version and not worker.hung for worker in workers)
+    wanted = max(len(workers), parts.settings.worker_count)  # while a reload goes on, there are more
+    return Check(name="workers", ok=current > 0, detail=f"{current} of {wanted} serve the current snapshot")

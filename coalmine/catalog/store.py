@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NoReturn
 
 from sqlmodel import Session
 
@@ -58,10 +59,14 @@ class Catalog:
             with translated(self.path):
                 migrate(self.path)
         except CatalogError as error:
-            self._fault = error
-            raise
+            self.fail(error)
         self._fault = None
         self._identity = _identify(self.path)
+
+    def fail(self, error: CatalogError) -> NoReturn:
+        """From now on, until ``migrate`` has gone well, nothing can be read or written for this reason; raises it."""
+        self._fault = error
+        raise error
 
     def close(self) -> None:
         self._engine.dispose()
@@ -79,7 +84,7 @@ class Catalog:
         if not self._lock.acquire(timeout=_LOCK_SECONDS):
             raise CatalogError("another write takes too long", hint="try again")
         try:
-            self._check_identity()
+            self.check_place()
             with (
                 translated(self.path),
                 self._engine.connect().execution_options(immediate=True) as connection,
@@ -105,7 +110,8 @@ class Catalog:
         if self._fault is not None:
             raise CatalogError(self._fault.detail, hint=self._fault.hint)
 
-    def _check_identity(self) -> None:
+    def check_place(self) -> None:
+        """Whether the file is still the one that was opened; raises CatalogError."""
         # SQLite goes on writing to a file that was deleted or moved away; such writes would be lost.
         if self._identity is not None and _identify(self.path) != self._identity:
             raise CatalogError(

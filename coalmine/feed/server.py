@@ -78,6 +78,7 @@ class _Worker:
         self.hung = False
         self.told = Told()
         self.asked = False  # for stats, and not answered
+        self.silent = False  # nor was it when it was time to ask again
         self.changed = asyncio.Event()  # a new one after every answer
 
     def offer(self, publication: Publication) -> None:
@@ -111,7 +112,13 @@ class _Worker:
             self.asked = True
             self.writer.write(write_frame(Kind.ASK_STATS, {"fold": [list(key) for key in fold]} if fold else {}))
 
+    def ask_again(self, fold: Collection[RouteKey] = ()) -> None:
+        """Whoever has not answered since the last time is silent, and seems to hang."""
+        self.silent = self.asked
+        self.ask(fold)
+
     def tell(self, stats: dict[str, Any]) -> None:
+        self.silent = False
         told = Told()
         told.series = self.told.series
         told.take(stats)
@@ -123,7 +130,7 @@ class _Worker:
         self.changed = asyncio.Event()
 
     def state(self) -> WorkerState:
-        return WorkerState(self.pid, self.index, self.version, self.hung, self.problem)
+        return WorkerState(self.pid, self.index, self.version, self.hung or self.silent, self.problem)
 
 
 class FeedServer:
@@ -218,7 +225,7 @@ class FeedServer:
             await asyncio.sleep(_POLL_SECONDS)
             stale = self._find_stale()
             for worker in self._workers.values():
-                worker.ask(stale)
+                worker.ask_again(stale)
             self._departed.save()
 
     def _find_stale(self) -> frozenset[RouteKey]:

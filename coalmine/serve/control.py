@@ -153,7 +153,7 @@ class Control:
     async def open(self, catalog: Catalog, feed: SnapshotFeed) -> bool:
         """Open and publish; whether that could be done. Raises CatalogError where there is nothing to serve instead."""
         try:
-            await asyncio.to_thread(catalog.migrate)
+            await asyncio.to_thread(open_catalog, catalog, Path(self.orders.snapshot_file))
             await self.wait_for_workers()
             with collector_paused():
                 await asyncio.to_thread(feed.publish)
@@ -167,7 +167,7 @@ class Control:
         return True
 
     async def open_later(self, catalog: Catalog, feed: SnapshotFeed, worker: DiscoveryWorker) -> None:
-        while not await asyncio.to_thread(try_open, catalog, feed):  # noqa: ASYNC110  nobody tells us
+        while not await asyncio.to_thread(try_open, catalog, feed, Path(self.orders.snapshot_file)):  # noqa: ASYNC110  nobody tells us
             await asyncio.sleep(OPEN_AGAIN_SECONDS)
         log.warning("the catalog can be used again")
         await worker.run()
@@ -209,9 +209,26 @@ def make_catalog(orders: Orders) -> Catalog:
     return Catalog(settings.database, revisions=settings.revisions, document_revisions=settings.document_revisions)
 
 
-def try_open(catalog: Catalog, feed: SnapshotFeed) -> bool:
+def open_catalog(catalog: Catalog, snapshot_file: Path) -> None:
+    """Open it, or make it. One that is gone is not made anew: everything that is served would go with it."""
+    if not catalog.path.exists() and holds_something(snapshot_file):
+        catalog.fail(
+            CatalogError(
+                f"the database {catalog.path} is gone, and what was published out of it is still there",
+                hint=f"restore it; or stop, delete {snapshot_file.name} beside it, and start with nothing",
+            )
+        )
+    catalog.migrate()
+
+
+def holds_something(snapshot_file: Path) -> bool:
+    stored = read_snapshot_file(snapshot_file)
+    return stored is not None and bool(stored.upstreams or stored.virtual_services)
+
+
+def try_open(catalog: Catalog, feed: SnapshotFeed, snapshot_file: Path) -> bool:
     try:
-        catalog.migrate()
+        open_catalog(catalog, snapshot_file)
         feed.publish()
     except CatalogError:
         return False

@@ -147,7 +147,9 @@ def open_api(folder: Path, settings: Settings | None = None) -> Iterator[Api]:
     feed = SnapshotFeed(load)
     feed.publish()
     prober = FakeProber(catalog)
-    app = create_app(catalog=catalog, feed=feed, prober=prober, settings=settings or Settings(admin="127.0.0.1:0"))
+    app = create_app(
+        catalog=catalog, feed=feed, prober=prober, settings=settings or Settings(admin="127.0.0.1:0", workers=2)
+    )
     try:
         with serve(app) as port, httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
             yield Api(client, catalog, feed, prober, port)

@@ -96,6 +96,9 @@ def test_health_is_open_and_readiness_tells_the_truth(api: Api, monkeypatch: pyt
     current = WorkerState(pid=2, index=1, version=api.feed.current.version)
     monkeypatch.setattr(api.feed, "workers", lambda: [old])
     assert api.get("/readyz").status_code == 503
+    silent = WorkerState(pid=2, index=1, version=api.feed.current.version, hung=True)
+    monkeypatch.setattr(api.feed, "workers", lambda: [silent])
+    assert api.get("/readyz").json()["checks"][1]["detail"] == "0 of 2 serve the current snapshot"
     monkeypatch.setattr(api.feed, "workers", lambda: [old, current])
     assert api.get("/readyz").json() == {
         "ready": True,
@@ -114,6 +117,15 @@ def test_without_a_catalog_nothing_is_ready_and_no_path_is_told(api: Api, monkey
         "ok": False,
         "detail": f"catalog_unavailable: {api.catalog.path.name} is damaged",
     }
+
+
+def test_a_database_that_is_no_more_is_noticed_although_sqlite_goes_on_reading_it(api: Api) -> None:
+    elsewhere = api.catalog.path.with_name("elsewhere")
+    api.catalog.path.rename(elsewhere)
+    detail = api.get("/readyz").json()["checks"][0]["detail"]
+    elsewhere.rename(api.catalog.path)
+    assert detail == f"catalog_unavailable: the database {api.catalog.path.name} was deleted or replaced while in use"
+    assert api.get("/readyz").json()["checks"][0]["ok"]
 
 
 def test_the_page_of_the_documentation_needs_nobody_else(api: Api) -> None:

@@ -74,6 +74,18 @@ def test_a_worker_that_connects_twice_counts_once(tmp_path: Path) -> None:
         assert merged.counters == {"x": 5}
 
 
+def test_a_worker_that_has_fallen_silent_counts_as_hung_until_it_speaks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coalmine.feed.server._POLL_SECONDS", 0.05)
+    with running_server(tmp_path / "s") as server, socket.socket(socket.AF_UNIX) as peer:
+        peer.connect(str(tmp_path / "s"))
+        peer.sendall(HELLO)
+        wait_until(lambda: [state.hung for state in server.workers()] == [True])
+        peer.sendall(write_frame(Kind.STATS, {"stats": {}}))
+        wait_until(lambda: [state.hung for state in server.workers()] == [False])
+
+
 def test_the_counts_of_many_dead_workers_are_kept_in_bounded_memory(tmp_path: Path) -> None:
     with running_server(tmp_path / "s") as server:
         assert server.loop is not None
