@@ -8,6 +8,7 @@ Rule 2: the first certificate answers whoever asks for an unknown name or for no
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -63,25 +64,29 @@ class ServerTls:
         found = (find_fault_in_time(one.certificate, one.pair.certificate, now) for one in self.identities)
         return next(filter(None, found), None)
 
-    def choose(self, host: str | None) -> ssl.SSLContext:
-        """By exact name, else by wildcard."""
-        for name in names_for(host) if host else ():
-            for identity in self.identities:
-                if name in identity.certificate.names:
-                    return identity.context
-        return self.context
-
 
 def load_server(files: ServerFiles) -> ServerTls:
     """Raises TlsError. Whether certificates are valid now is another question (``find_fault``)."""
     loaded = ServerTls(tuple(_load(pair, files.client_ca) for pair in files.pairs))
+    if len(loaded.identities) > 1:
+        loaded.context.sni_callback = _make_chooser(loaded.identities)
+    return loaded
+
+
+def _make_chooser(identities: tuple[Identity, ...]) -> Callable[[ssl.SSLObject, str | None, ssl.SSLContext], None]:
+    """By exact name, else by wildcard, else the first one stays. It holds no reference to the context whose it is:
+    a cycle would keep each set of keys in memory until the collector comes by."""
+    known: dict[str, ssl.SSLContext | None] = {}
+    for position, identity in enumerate(identities):
+        for name in identity.certificate.names:
+            known.setdefault(name, identity.context if position else None)
 
     def choose(connection: ssl.SSLObject, host: str | None, context: ssl.SSLContext) -> None:
-        connection.context = loaded.choose(host)
+        found = next((known[name] for name in names_for(host or "") if name in known), None)
+        if found is not None:
+            connection.context = found
 
-    if len(loaded.identities) > 1:
-        loaded.context.sni_callback = choose
-    return loaded
+    return choose
 
 
 def _load(pair: Pair, client_ca: str | None) -> Identity:
