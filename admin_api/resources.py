@@ -73,13 +73,17 @@ def patch(resource: Resource[D], call: Call, name: str, change: dict[str, Any]) 
     return _answer(resource, write, item, created=False)
 
 
+_HINT_IN_USE = "delete them first, or add ?force=true: they keep their place and answer with a problem"
+_HINT_CANARY = "promote or abort the canary first, or add ?force=true"
+
+
 def delete(resource: Resource[D], call: Call, name: str, *, force: bool) -> Response:
     with transaction(call, f"delete {resource.plural}/{name}", wake=resource.wakes_prober) as write:
         check_conditions(call, resource.get(write.writer, name))
         used_by = resource.used_by(write.writer, name)
         if used_by and not force:
             listed = ", ".join(used_by[:5]) + (f" and {len(used_by) - 5} more" if len(used_by) > 5 else "")
-            hint = "delete them first, or add ?force=true: they keep their place and answer with a problem"
+            hint = _HINT_CANARY if all(one.startswith("canaries/") for one in used_by) else _HINT_IN_USE
             raise InUseError(f"{resource.plural}/{name} is used by {listed}", used_by, hint=hint)
         resource.delete(write.writer, name)
     return _answer(resource, write, None, created=False)

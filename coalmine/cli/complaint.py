@@ -24,11 +24,19 @@ class ApiError(CoalmineError):
     def __init__(self, problem: Mapping[str, Any], status: int) -> None:
         detail = problem.get("detail") or problem.get("title") or f"the admin API answered {status}"
         code = str(problem.get("code") or "internal_error")
-        super().__init__(str(detail), code=code, hint=_HINTS.get(code, problem.get("hint")))
+        self.used_by = tuple(str(name) for name in problem.get("used_by") or ())
+        super().__init__(str(detail), code=code, hint=self._find_hint(code, problem.get("hint")))
         self.problem = problem
         self.status = status
         self.faults = tuple(_fault(entry) for entry in problem.get("errors") or () if isinstance(entry, Mapping))
-        self.used_by = tuple(str(name) for name in problem.get("used_by") or ())
+
+    def _find_hint(self, code: str, hint: Any) -> Any:
+        canaries = [name.removeprefix("canaries/") for name in self.used_by if name.startswith("canaries/")]
+        if canaries and len(canaries) == len(self.used_by):
+            return (
+                f"first coalmine canary promote {canaries[0]}, or coalmine canary abort {canaries[0]}; or add --force"
+            )
+        return _HINTS.get(code, hint)
 
 
 class UnreachableError(CoalmineError):

@@ -51,6 +51,16 @@ def test_from_a_header_to_a_share_to_everybody(zoo: Cli) -> None:
     assert zoo("canary status -o json").json == []
 
 
+def test_a_route_with_a_canary_is_not_deleted_by_the_way(zoo: Cli) -> None:
+    zoo(f"canary start find-pets --to {V2} --percent 5")
+    refused = zoo("delete route find-pets", code=1).err.splitlines()
+    assert refused[0].startswith("error: routes/find-pets is used by canaries/find-pets")
+    assert refused[-1].strip() == (
+        "first coalmine canary promote find-pets, or coalmine canary abort find-pets; or add --force"
+    )
+    assert "promote or abort the canary first" in zoo.api.delete("/api/v1/routes/find-pets").json()["hint"]
+
+
 def test_and_back(zoo: Cli) -> None:
     before = zoo("dump").out
     started = zoo(f"canary start find-pets --to {V2}/findPets --percent 50 --sticky-cookie version")
