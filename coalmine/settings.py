@@ -127,6 +127,11 @@ SETTINGS: tuple[Setting, ...] = (
         "names",
         "what the access log has of query strings: names (values may be secrets), full or none",
     ),
+    Setting(
+        "traces",
+        False,
+        "send OpenTelemetry traces, as the OTEL_ variables say (by default to localhost:4318); needs coalmine[otel]",
+    ),
 )
 
 
@@ -170,6 +175,7 @@ class Settings:
     hang_seconds: float = 30.0
     access_log: str = ""
     access_log_query: str = "names"
+    traces: bool = False
 
     @property
     def trusted_networks(self) -> tuple[str, ...]:

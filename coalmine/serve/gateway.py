@@ -26,6 +26,7 @@ from coalmine.serve.report import report_to_stderr
 from coalmine.serve.running import PidFile, listen_for_requests
 from coalmine.serve.sockets import bind_many, bind_one, close_all, format_address
 from coalmine.serve.supervisor import EXTRA_SECONDS, Supervisor
+from coalmine.serve.traces import check_traces
 from coalmine.settings import Settings, is_loopback, parse_address
 
 _SQLITE = "sqlite:///"
@@ -63,6 +64,7 @@ class Gateway:
         check_admin(settings)
         check_certificates(settings)
         check_access_log(settings)
+        check_traces(settings)
         for name in FIXED:
             before, after = getattr(self.asked, name), getattr(settings, name)
             if before != after:
@@ -108,6 +110,7 @@ def open_gateway(settings: Settings, *, scratch: Path | None = None) -> Gateway:
     check_admin(settings)
     check_certificates(settings)
     check_access_log(settings)
+    check_traces(settings)
     database = find_database(settings.database)
     host, port = parse_address(settings.admin, flag="--admin")
     admin = bind_one(host, port, flag="--admin")

@@ -39,7 +39,8 @@ from proxy.embedded.options import EngineOptions
 from proxy.embedded.places import Places
 from proxy.embedded.replies import answer_request, format_reply
 from proxy.embedded.request import Request
-from proxy.embedded.stats import Labels, Stats
+from proxy.embedded.spans import Telemetry
+from proxy.embedded.stats import Counters, Labels, Stats
 from proxy.embedded.timeouts import Clock, Sweep
 from proxy.embedded.upstream import close_expired
 from proxy.embedded.ways import Ways
@@ -94,6 +95,7 @@ class Engine:
         self._log: AccessLog | None = None
         if self.options.access_log:
             self._log = AccessLog(self.options.access_log, self.counters, queries=self.options.access_log_query)
+        self.telemetry = make_telemetry(self.counters) if self.options.traces else None
         # Unique without asking the kernel each time: chance per process, then a count.
         self._id_prefix = os.urandom(8).hex().encode()
         self._id_count = 0
@@ -172,6 +174,8 @@ class Engine:
         self.sweep.stop()
         if self._log is not None:
             self._log.close()
+        if self.telemetry is not None:
+            await asyncio.to_thread(self.telemetry.close)
 
     def _stop_accepting(self) -> None:
         self.draining = True
@@ -305,6 +309,8 @@ class Engine:
         series.add(seconds, exchange.upstream_seconds, exchange.received, exchange.sent)
         if self._log is not None and self._log.has_room():
             self._log.add(_make_entry(exchange, seconds))
+        if exchange.trace is not None:
+            exchange.trace.end(forward, exchange.reply, _labels(exchange), exchange.received, exchange.sent)
 
     def _look_after(self, now: float) -> None:
         """What the sweep does now and then: check endpoints, close connections that idled too long."""
@@ -314,6 +320,13 @@ class Engine:
         for cluster in self.served.clusters.values():
             for endpoint in cluster.endpoints:
                 close_expired(endpoint, now)
+
+
+def make_telemetry(counters: Counters) -> Telemetry:
+    """Imported only where traces are wanted: it is an extra, and large."""
+    from proxy.embedded.telemetry import OpenTelemetry
+
+    return OpenTelemetry(counters)
 
 
 def count_content(answer: bytes) -> int:
@@ -352,5 +365,5 @@ def _make_entry(exchange: Exchange, seconds: float) -> Entry:
         exchange.tries,
         None if endpoint is None else endpoint.origin,
         None if reply is None else reply.code,
-        "",
+        "" if exchange.trace is None else f"{exchange.trace.trace_id:032x}",
     )

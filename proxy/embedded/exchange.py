@@ -8,6 +8,7 @@ Rule 2: until a byte of an answer has gone to the client anything can still beco
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 from coalmine.routing.decide import decide
@@ -28,6 +29,7 @@ from proxy.embedded.replies import CONTINUE
 from proxy.embedded.request import Request
 from proxy.embedded.response import Response
 from proxy.embedded.sending import Collect, PassOn
+from proxy.embedded.spans import Trace
 from proxy.embedded.tries import Tries
 from proxy.embedded.tunnel import arm_tunnel, open_tunnel, pass_end
 from proxy.embedded.upstream import UpstreamConnection
@@ -63,6 +65,8 @@ class Exchange(Tries):
         self.served = engine.served
         self.started = engine.clock.read()
         self._encode: Encode
+        if engine.telemetry is not None:
+            self.trace = Trace(engine.telemetry, request, time.time_ns)
 
     # Deciding
 
@@ -119,6 +123,8 @@ class Exchange(Tries):
         self._attempt = None
         self.sent_at = self.engine.clock.last
         authority, request_id = connection.endpoint.authority, self.engine.identify(self.request)
+        if self.trace is not None:
+            request_id += self.request.trace_block
         if self.way is not None:
             connection.send(self, forward.method, self.way.write_head(self.request, authority, request_id))
             return

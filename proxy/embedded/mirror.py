@@ -163,7 +163,7 @@ class Mirror:
 
 def start_mirror(engine: Engine, forward: Forward, request: Request, body: PassOn | None) -> None:
     """Send the copy now, or, where the body is on its way through ``body``, once that is complete."""
-    mirror = Mirror(engine, forward, request, engine.identify(request))
+    mirror = Mirror(engine, forward, request, engine.identify(request) + request.trace_block)
     if body is not None and forward.body == "stream":
         body.mirror = mirror
     else:

@@ -58,6 +58,7 @@ class EngineOptions:
     workers: int = 1  # this one and its likes, which share rate limits
     access_log: str = ""
     access_log_query: Queries = "names"
+    traces: bool = False
 
     @property
     def most_requests(self) -> int:
@@ -85,5 +86,6 @@ class EngineOptions:
             trusted_proxies=settings.trusted_networks,
             workers=settings.worker_count,
             access_log=settings.access_log,
+            traces=settings.traces,
             access_log_query=cast(Queries, settings.access_log_query),
         )

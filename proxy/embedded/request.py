@@ -25,7 +25,8 @@ class Request(RequestHead):
     fields = NO_FIELDS
     authority = b""  # of Host, or of an absolute-form target
     request_id = b""
-    traced = False  # the trace goes on with a span of the gateway's own
+    traced = False  # the trace goes on with a span of the gateway's own,
+    trace_block = b""  # which these fields tell
     received_path = ""  # where it is not the normalised one
     peer = ""  # the connection's address, where it is that of a trusted proxy and so not the source
     _pairs: Sequence[tuple[bytes, bytes]] | None = None

@@ -42,6 +42,9 @@ class Counters:
         "requests_refused",
         "retries",
         "retries_refused",
+        "spans_dropped",
+        "spans_exported",
+        "spans_undelivered",
         "stale_connections",
         "timeouts",
         "tls_handshakes_failed",
@@ -69,6 +72,9 @@ class Counters:
     requests_refused: int
     retries: int
     retries_refused: int
+    spans_dropped: int
+    spans_exported: int
+    spans_undelivered: int
     stale_connections: int
     timeouts: int
     tls_handshakes_failed: int

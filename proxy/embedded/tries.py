@@ -19,6 +19,7 @@ from proxy.embedded.lane import Lane
 from proxy.embedded.places import take_place
 from proxy.embedded.replies import make_reply
 from proxy.embedded.sending import BodySink, PassOn
+from proxy.embedded.spans import Trace
 from proxy.embedded.upstream import Failure, Owner, UpstreamConnection
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Tries(Owner):
     over = False
     _begun = False  # a byte of the final answer has gone to the client
     _fresh = False  # no pooled connection for the next try
+    trace: Trace | None = None  # where traces are wanted
     tries = 0  # how often an endpoint was asked
     _attempt: asyncio.Task[None] | None = None  # to connect
     budget: retry.RetryBudget | None = None  # of the upstream, once this request has a place there
@@ -76,6 +78,8 @@ class Tries(Owner):
         self.tries += 1
         self.endpoint = cluster.pick(now, self.endpoint)
         self._arm(now)
+        if self.trace is not None and self.forward is not None:
+            self.trace.begin_call(self.forward, self.endpoint.origin, self.tries)
         self._attempt = self.engine.connector.connect(self.endpoint, self, fresh=self._fresh)
 
     def _arm(self, now: float) -> None:
@@ -98,6 +102,8 @@ class Tries(Owner):
         connection = self._let_go()
         if self.over:
             return
+        if self.trace is not None:
+            self.trace.end_call(0, failure)
         if self._begun:
             self._break_off()
         elif failure == "reset" and not self._fresh and retry.is_stale(connection, self.forward, self.sink):
@@ -153,4 +159,7 @@ class Tries(Owner):
             self._count_failure(COST_OF_STATUS)
         elif self.endpoint is not None:
             self.endpoint.failures = 0
-        return self._retry(retry.conditions_of_status(status))
+        again = self._retry(retry.conditions_of_status(status))
+        if again and self.trace is not None:
+            self.trace.end_call(status, "")
+        return again
