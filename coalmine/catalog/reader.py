@@ -261,9 +261,9 @@ class Reader:
         if everything:
             rows = self._session.exec(select(FunctionRow).order_by(FunctionRow.upstream, FunctionRow.name))
             return tuple(self._function(row) for row in rows)
-        uses = select(RouteUseRow.upstream, RouteUseRow.function)
+        routed = select(RouteUseRow.upstream, RouteUseRow.function)
         columns = select(FunctionRow.upstream, FunctionRow.name, FunctionRow.state, FunctionRow.seal)
-        used = columns.where(tuple_(col(FunctionRow.upstream), col(FunctionRow.name)).in_(uses))
+        used = columns.where(tuple_(col(FunctionRow.upstream), col(FunctionRow.name)).in_(routed))
         ordered = used.order_by(FunctionRow.upstream, FunctionRow.name)
         return self._changed(FunctionRow, Function, ordered, ("upstream", "name", "state"))
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from coalmine.feed.change import write_change
 from coalmine.feed.server import Publication
-from coalmine.feed.snapshot_file import write_snapshot_file
+from coalmine.feed.snapshot_file import remove_leftovers, write_snapshot_file
 from coalmine.feed.stats import Told, merge_told
 from coalmine.model import Definitions
 from coalmine.routing.remembered import RememberedBuild
@@ -120,6 +120,8 @@ class SnapshotFeed:
         if self._file is None:
             return
         try:
+            if not self.published:
+                remove_leftovers(self._file)
             write_snapshot_file(self._file, snapshot, body=body)
             self.file_error = None
         except OSError as error:

@@ -9,6 +9,7 @@ Rule 2: a damaged file is as good as none, but never silent.
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import logging
 import os
@@ -34,6 +35,24 @@ def write_snapshot_file(path: Path, snapshot: Snapshot, *, body: bytes | None = 
     finally:
         new.unlink(missing_ok=True)
     _sync_directory(path.parent)
+
+
+def remove_leftovers(path: Path) -> None:
+    """What processes that were killed while they wrote have left beside ``path``."""
+    for left in path.parent.glob(f"{glob.escape(path.name)}.new-*"):
+        pid = left.name.rpartition("-")[2]
+        if pid.isdecimal() and not _is_running(int(pid)):
+            left.unlink(missing_ok=True)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass  # somebody else's
+    return True
 
 
 def _write_durably(path: Path, data: bytes) -> None:

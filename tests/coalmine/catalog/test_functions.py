@@ -6,7 +6,7 @@ import pytest
 
 from coalmine.catalog import Catalog
 from coalmine.errors import DefinitionError, NotFoundError
-from tests.coalmine.catalog.support import REPORT, document, function, upstream
+from tests.coalmine.catalog.support import REPORT, document, function, route, upstream
 
 HOSTILE = ["a'b", 'a"b', "a%b", "a_b", "a\x00b", "a\nb", "../x", "é😀", "<script>", "a;b--", " ", "x" * 5000]
 
@@ -160,3 +160,20 @@ def test_listing_reads_an_index_and_not_the_large_documents(catalog: Catalog) ->
             "EXPLAIN QUERY PLAN SELECT count(*) FROM function WHERE instr(search, 'x') > 0 AND method = 'GET'"
         )
         assert "COVERING INDEX ix_function_upstream_name" in " ".join(str(row) for row in plan)
+
+
+def test_what_routes_use_is_found_by_index_however_many_functions_there_are(catalog: Catalog) -> None:
+    save(catalog, *(function(f"f{number}") for number in range(300)))
+    asked: list[str] = []
+    with catalog.write() as writer:
+        writer.put_route(route("r", to="u", function="f7"))
+    fresh = Catalog(f"sqlite:///{catalog.path}")  # one that remembers nothing
+    with fresh.read() as reader:
+        connection = reader._session.connection()
+        connection.connection.driver_connection.set_trace_callback(asked.append)  # type: ignore[union-attr]
+        assert [one.name for one in reader.load_definitions().functions] == ["f7"]
+        (loading,) = [text for text in asked if text.startswith("WITH wanted (upstream, name, state)")]
+        plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {loading}")]
+    fresh.close()
+    assert any(step.startswith("SEARCH found") for step in plan)
+    assert not any(step.startswith("SCAN found") for step in plan)

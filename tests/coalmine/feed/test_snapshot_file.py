@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from coalmine.feed import read_snapshot_file, write_snapshot_file
+from coalmine.feed import SnapshotFeed, read_snapshot_file, write_snapshot_file
+from coalmine.model import Definitions
 from tests.coalmine.feed.support import snapshot_of
 
 GOOD = snapshot_of("one")
@@ -17,6 +21,17 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     write_snapshot_file(tmp_path / "f", GOOD)
     assert read_snapshot_file(tmp_path / "f") == GOOD
     assert (tmp_path / "f").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_start_removes_what_killed_processes_left_and_nothing_else(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        gone.wait()
+    names = [f"f.new-{gone.pid}", f"f.new-{os.getppid()}", "f.new-x", "other.new-1", "f"]
+    for name in names:
+        (tmp_path / name).write_bytes(b"")
+    SnapshotFeed(Definitions, snapshot_file=tmp_path / "f").publish()
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names[1:])
+    assert read_snapshot_file(tmp_path / "f") is not None
 
 
 def test_no_file_is_no_snapshot_and_nothing_to_complain_about(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
