@@ -90,14 +90,13 @@ def judge_set(writer: Writer, config: ConfigSet, settings: Settings) -> list[Fau
     faults = list(config.faults)
     for reading in config.readings:
         if isinstance(reading.definition, Upstream):
-            faults += judge_upstream(reading).faults
+            judged = judge_upstream(reading).also(find_own_endpoints(reading.definition, settings))
+            faults += judged.faults
         elif isinstance(reading.definition, VirtualService):
             faults += judge_virtual_service(reading, definitions).faults
-        elif isinstance(reading.definition, Upstream):
-            faults += reading.also(find_own_endpoints(reading.definition, settings)).faults
         elif isinstance(reading.definition, Route):
-            judged = judge_route(reading, checker)
-            faults += (judged.also(default) if reading.definition.virtual_service == DEFAULT else judged).faults
+            route = judge_route(reading, checker)
+            faults += (route.also(default) if reading.definition.virtual_service == DEFAULT else route).faults
     # A name may be unknown only because the definition that has it cannot be read.
     unknown = {Upstream: "unknown_upstream", VirtualService: "unknown_virtual_service"}
     silent = {code for kind, code in unknown.items() if kind in config.nameless}
