@@ -20,7 +20,7 @@ from proxy.embedded.exchange import Exchange
 from proxy.embedded.fields import RequestFields, bad_request, refuse
 from proxy.embedded.options import LINGER_SECONDS, MAX_AHEAD_BYTES, MAX_DISCARD_BYTES
 from proxy.embedded.replies import make_reply
-from proxy.embedded.request import Request, parse_request, refuse_early, refuse_large, repeat_request
+from proxy.embedded.request import Request, parse_request, read_plain_line, refuse_early, refuse_large
 from proxy.embedded.tunnel import pass_end
 
 if TYPE_CHECKING:
@@ -91,7 +91,12 @@ class ClientConnection(asyncio.Protocol):
             self._refuse(make_reply("overloaded"))
 
     def data_received(self, data: bytes) -> None:
-        if self._is_ready() and self._begin_at_once(data):
+        if (
+            self._exchange is None
+            and self._reader is None
+            and not (self._ahead or self._lingering or self._write_paused or self._half_closed)
+            and self._begin_at_once(data)
+        ):
             return
         if self._reader is not None:
             data = self._read_body(data)
@@ -194,24 +199,18 @@ class ClientConnection(asyncio.Protocol):
         if len(self._ahead) <= MAX_AHEAD_BYTES:
             self._release(AHEAD)
 
-    def _is_ready(self) -> bool:
-        """Whether a head that comes now is that of the next request."""
-        return (
-            self._exchange is None
-            and self._reader is None
-            and not (self._ahead or self._lingering or self._write_paused or self._half_closed)
-        )
-
     def _begin_at_once(self, data: bytes) -> bool:
         """Begin with ``data`` where it is one head, whole and nothing else: so most of them come."""
-        if len(data) - 4 > self._engine.options.max_header_bytes:
+        size = len(data)
+        if size - 4 > self._engine.options.max_header_bytes:
             return False
-        if self._fields is not None and data.endswith(self._fields.tail):
-            request = repeat_request(data, self._fields, self._source, self._scheme)
+        fields = self._fields
+        if fields is not None and data.endswith(fields.tail):
+            request = read_plain_line(data, size - fields.tail_length, fields, self._source, self._scheme)
             if request is not None:
                 self._begin(request)
                 return True
-        if 0 < data.find(_HEAD_END) == len(data) - 4 and data[0] != _CR:
+        if 0 < data.find(_HEAD_END) == size - 4 and data[0] != _CR:
             self._begin_with(data)
             return True
         return False

@@ -39,8 +39,7 @@ class Connector:
 
     def connect(self, endpoint: Endpoint, owner: Owner, *, fresh: bool = False) -> asyncio.Task[None] | None:
         """Call ``owner.connected`` or ``owner.upstream_failed``: now (None), or later, unless the task is cancelled."""
-        connection = None if fresh else take_idle(endpoint)
-        if connection is not None:
+        if endpoint.idle and not fresh and (connection := take_idle(endpoint)) is not None:
             self._counters.upstream_connections_reused += 1
             owner.connected(connection)
             return None

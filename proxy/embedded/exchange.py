@@ -181,8 +181,8 @@ class Exchange(Tries):
         if request.verb == b"HEAD":
             body = b""
         # A request that has not come to its end may never do so.
-        self._close = not (request.persistent and self.request_done) or self.engine.draining
-        if request.minor and not (self._close or forward.response_headers):
+        self._close = not (self.request_done and request.persistent) or self.engine.draining
+        if request.plain and not (self._close or forward.response_headers):
             head = repeat_response_head(response, forward, self.lane, request)
         else:
             date = self.engine.sweep.date

@@ -35,6 +35,7 @@ class RequestFields:
 
     block = b""
     tail = b"\r\n\r\n"  # the block and the empty line
+    tail_length = 4
     rest = b""
     authority = b""  # of Host
     host = ""  # of Host: lower-case, without port
@@ -90,6 +91,7 @@ def parse_fields(block: bytes) -> RequestFields | Reply:
     fields = RequestFields()
     fields.block = block
     fields.tail = block + b"\r\n\r\n"
+    fields.tail_length = len(fields.tail)
     parts = _SCAN.split(block)  # other fields, name, value, other fields, name, value, ...
     for index in range(1, len(parts), 3):
         reader = _READERS.get(parts[index].lower())

@@ -22,6 +22,7 @@ class Request(RequestHead):
 
     verb = b""  # the method's bytes
     minor = 1
+    plain = False  # its line is
     fields = NO_FIELDS
     authority = b""  # of Host, or of an absolute-form target
     request_id = b""
@@ -92,17 +93,12 @@ def parse_request(raw: bytes, source: str, scheme: str = "http", last: RequestFi
     end = raw.find(b"\r\n")
     block = raw[end:-4]
     fields = last if last is not None and last.block == block else parse_fields(block)
-    request = None if isinstance(fields, Reply) else _read_plain_line(raw, end, fields, source, scheme)
+    request = None if isinstance(fields, Reply) else read_plain_line(raw, end, fields, source, scheme)
     return _parse_unusual(raw[:end], fields, source, scheme) if request is None else request
 
 
-def repeat_request(raw: bytes, last: RequestFields, source: str, scheme: str = "http") -> Request | None:
-    """The request in ``raw``, bytes that end with ``last.tail``; None where it is better read by ``parse_request``."""
-    return _read_plain_line(raw, len(raw) - len(last.tail), last, source, scheme)
-
-
-def _read_plain_line(raw: bytes, end: int, fields: RequestFields, source: str, scheme: str) -> Request | None:
-    """The request whose line is plain, as most are, and ends at ``end``."""
+def read_plain_line(raw: bytes, end: int, fields: RequestFields, source: str, scheme: str) -> Request | None:
+    """The request in ``raw``, whose ``fields`` begin at ``end``; None where its line is not plain, as most are."""
     plain = grammar.PLAIN_LINE.fullmatch(raw, 0, end)
     if plain is None or end > MAX_TARGET_BYTES or not fields.usual:
         return None
@@ -114,6 +110,7 @@ def _read_plain_line(raw: bytes, end: int, fields: RequestFields, source: str, s
     request.verb = verb
     request.fields = fields
     request.authority = fields.authority
+    request.plain = True
     return request
 
 

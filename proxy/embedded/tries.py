@@ -77,18 +77,18 @@ class Tries(Owner):
             self._limit = now + self.lane.timeout
         self.tries += 1
         self.endpoint = cluster.pick(now, self.endpoint)
-        self._arm(now)
+        self.client.deadline = self._limit if self.lane.per_try is None else min(self._limit, now + self.lane.per_try)
         if self.trace is not None and self.forward is not None:
             self.trace.begin_call(self.forward, self.endpoint.origin, self.tries)
         self._attempt = self.engine.connector.connect(self.endpoint, self, fresh=self._fresh)
 
     def _arm(self, now: float) -> None:
         """The next deadline: of this try while no answer has begun, else of its next part."""
-        lane = self.lane
+        per_try = self.lane.per_try
         if self._begun:
-            self.client.deadline = now + lane.timeout
+            self.client.deadline = now + self.lane.timeout
         else:
-            self.client.deadline = min(self._limit, now + lane.per_try) if lane.per_try else self._limit
+            self.client.deadline = self._limit if per_try is None else min(self._limit, now + per_try)
 
     # Failures
 

@@ -48,11 +48,12 @@ class Way:
 
     def write_head(self, request: Request, authority: bytes, request_id: bytes) -> bytes:
         """As ``forwarding.write_request_head`` for a quiet request."""
+        fields = request.fields
         return b"%b%b HTTP/1.1\r\nHost: %b%b\r\nX-Request-Id: %b%b\r\n\r\n" % (
             self.start,
             b"" if request.query is None else b"?" + request.query.encode("ascii"),
             choose_host(request, self.lane, authority),
-            onward(request),
+            fields.onward if request.plain and fields.onward is not None else onward(request),
             request_id,
             self.framing,
         )
