@@ -32,10 +32,11 @@ async def run_in_slices(steps: Generator[None, None, T]) -> T:
         await asyncio.sleep(0)
 
 
-def forget(items: list[Any]) -> Generator[None, None, None]:
+def forget(items: list[Any] | dict[Any, Any]) -> Generator[None, None, None]:
     """Empty ``items`` by steps: freeing ten thousand routes at once takes a good while, too."""
+    take = items.pop if isinstance(items, list) else items.popitem
     while items:
-        items.pop()
+        take()
         yield
 
 

@@ -114,7 +114,7 @@ class Engine:
         if snapshot.version == self.served.version:
             return
         table = yield from RouteTable.compile_by_steps(snapshot, self.served.table)
-        before = list_routes(self.served.table)
+        last, before = self.served, list_routes(self.served.table)
         self.served = self._make_served(table, self.served.clusters)
         kept: set[tuple[str, str]] = set()
         for route in list_routes(table):
@@ -122,6 +122,8 @@ class Engine:
             yield
         self.limits.keep({name for _, name in kept})
         yield from forget(before)
+        yield from forget(last.ways.known)
+        yield from forget(last.lanes.known)
 
     def _make_served(self, table: RouteTable, clusters: dict[str, Cluster]) -> Served:
         clusters = update_clusters(clusters, table.snapshot.upstreams)

@@ -65,20 +65,20 @@ def _none_if_empty(edits: HeaderEdits) -> HeaderEdits | None:
 class Lanes:
     """The lanes of one snapshot, made when they are first used."""
 
-    __slots__ = ("_clusters", "_lanes", "_stats", "_timeout")
+    __slots__ = ("_clusters", "_stats", "_timeout", "known")
 
     def __init__(self, clusters: dict[str, Cluster], stats: Stats, timeout: float) -> None:
         self._clusters = clusters
         self._stats = stats
         self._timeout = timeout
         # By identity: the snapshot keeps its routes and destinations alive as long as this lives.
-        self._lanes: dict[tuple[int, int], tuple[Forward, Lane]] = {}
+        self.known: dict[tuple[int, int], tuple[Forward, Lane]] = {}
 
     def find(self, forward: Forward) -> Lane:
         key = (id(forward.route), id(forward.destination))
-        found = self._lanes.get(key)
+        found = self.known.get(key)
         if found is None:
             # The first Forward is kept with its lane, so that no other object ever gets these identities.
             lane = Lane(forward, self._clusters, self._stats, self._timeout)
-            found = self._lanes[key] = (forward, lane)
+            found = self.known[key] = (forward, lane)
         return found[1]

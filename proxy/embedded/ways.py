@@ -2,12 +2,13 @@
 
 Rule 1: a way is a standing decision (``coalmine.routing.standing``) with its lane, and the bytes its requests begin
         with. Where there is none, each request is decided for itself.
-Rule 2: what is remembered is bounded, for paths are what clients make up: beyond MAX_WAYS memory begins anew.
+Rule 2: what is remembered is bounded, for paths are what clients make up: beyond MAX_WAYS the oldest is forgotten.
 This file performs no I/O.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import replace
 
 from coalmine.routing.decision import Forward
@@ -18,9 +19,9 @@ from proxy.embedded.forwarding import choose_host, onward, quiet_framing
 from proxy.embedded.lane import Lane, Lanes
 from proxy.embedded.request import Request
 
-# About a kilobyte each. Busy services have some hundred paths; where every path has an id of its own, remembering
-# costs little and gains nothing.
-MAX_WAYS = 4_096
+# About a kilobyte each, so as many as a table of ten thousand routes has. Where every path has an id of its own,
+# remembering costs little and gains nothing.
+MAX_WAYS = 16_384
 # A longer path is remembered by nobody: most likely it is made up.
 MAX_PATH = 512
 
@@ -76,21 +77,18 @@ class Crossing:
 class Ways:
     """The ways of one snapshot."""
 
-    __slots__ = ("_known", "_lanes", "_table")
+    __slots__ = ("_lanes", "_table", "known")
 
     def __init__(self, table: RouteTable, lanes: Lanes) -> None:
         self._table = table
         self._lanes = lanes
-        self._known: dict[tuple[str, str, str], Way | Crossing | None] = {}
-
-    def __len__(self) -> int:
-        return len(self._known)
+        self.known: OrderedDict[tuple[str, str, str], Way | Crossing | None] = OrderedDict()
 
     def find(self, request: Request, draw: Draw) -> Way | None:
         """The way of ``request``; None: decide."""
         key = request.host, request.method, request.path
         try:
-            way = self._known[key]
+            way = self.known[key]
         except KeyError:
             way = self._learn(key, request)
         if way is None or (request.fields.has_body and not way.streams):
@@ -100,9 +98,9 @@ class Ways:
     def _learn(self, key: tuple[str, str, str], request: Request) -> Way | Crossing | None:
         way = self._work_out(request)
         if len(request.path) <= MAX_PATH:
-            if len(self._known) >= MAX_WAYS:
-                self._known.clear()
-            self._known[key] = way
+            if len(self.known) >= MAX_WAYS:
+                self.known.popitem(last=False)
+            self.known[key] = way
         return way
 
     def _work_out(self, request: Request) -> Way | Crossing | None:
