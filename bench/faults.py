@@ -84,10 +84,11 @@ def signalled(kind: str, number: int) -> Callable[[Running], Outcome]:
         before = running.children()
         victim = before[kind][-1]
         os.kill(victim, number)
-        time.sleep(0.3 if number == signal.SIGKILL else 2.5)
+        pause = 0.3 if number == signal.SIGKILL else 4.5
+        time.sleep(pause)
         noticed = short(running.ready(seconds=1))
         taken = wait_until(lambda: victim not in running.children()[kind] and whole(running, before), "a replacement")
-        return Outcome(noticed, seconds(taken + (0.3 if number == signal.SIGKILL else 2.5)))
+        return Outcome(noticed, seconds(taken + pause))
 
     return disturb
 

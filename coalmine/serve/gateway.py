@@ -148,18 +148,21 @@ def _supervise(gateway: Gateway, reread: Callable[[], Settings], requests: socke
     def leaving_seconds() -> float:
         return gateway.settings.drain_seconds + EXTRA_SECONDS
 
-    return Supervisor(
+    def renew() -> list[ChildSpec]:
+        specs = gateway.renew(fit_descriptors(reread(), report_to_stderr))
+        supervisor.grace_seconds = gateway.settings.grace_seconds
+        supervisor.watch.limit = gateway.settings.hang_seconds
+        return specs
+
+    supervisor = Supervisor(
         gateway.specs,
         grace_seconds=gateway.settings.grace_seconds,
         hang_seconds=gateway.settings.hang_seconds,
         on_ready=lambda: write_addresses(gateway.settings, sys.stdout),
         on_stopping=gateway.close_sockets,
-        renew=Renew(
-            lambda: gateway.renew(fit_descriptors(reread(), report_to_stderr)),
-            leaving_seconds=leaving_seconds,
-            requests=requests,
-        ),
-    ).run()
+        renew=Renew(renew, leaving_seconds=leaving_seconds, requests=requests),
+    )
+    return supervisor.run()
 
 
 def check_admin(settings: Settings) -> None:

@@ -49,8 +49,9 @@ class Supervisor:
         self.children = [Child(spec, now=now) for spec in specs]
         self.was_ready = False
         self._reloading = Reloading(self.children, renew, report, now) if renew is not None else None
-        self._watch = Watch(hang_seconds, report, now)
-        self._grace = grace_seconds
+        self.watch = Watch(hang_seconds, report, now)
+        self.grace_seconds = grace_seconds
+        self._terminal = has_terminal()
         self._on_ready = on_ready
         self._on_stopping = on_stopping
         self._report = report
@@ -76,7 +77,7 @@ class Supervisor:
         if self._deadline is not None:
             return
         self._code = code
-        self._deadline = self._now() + self._grace + EXTRA_SECONDS
+        self._deadline = self._now() + self.grace_seconds + EXTRA_SECONDS
         self._on_stopping()
         if self._reloading is not None:
             self._reloading.cancel("the gateway is stopping")
@@ -107,7 +108,7 @@ class Supervisor:
             if code is not None and self._deadline is None:
                 self._judge(child, code)
         if self._deadline is None:
-            self._watch.look(self.children)
+            self.watch.look(self.children)
         if self._reloading is not None:
             self._reloading.step()
         if not self.was_ready and self._deadline is None and all(child.ready for child in self.children):
@@ -162,7 +163,7 @@ class Supervisor:
             # Killed children end soon; look often instead of working out when.
             times.append(max(self._deadline, self._now() + 0.05))
         else:
-            times += self._watch.times()
+            times += self.watch.times()
         if self._reloading is not None:
             times += self._reloading.times()
         return max(0.0, min(times) - self._now()) if times else None
@@ -172,7 +173,14 @@ class Supervisor:
             if number in _STOPPING:
                 self._hear_stop(number)
             elif number == signal.SIGHUP and self._reloading is not None and self._deadline is None:
-                self._reloading.begin()
+                self._hear_hangup(self._reloading)
+
+    def _hear_hangup(self, reloading: Reloading) -> None:
+        """SIGHUP, which also says that a terminal was closed, and what runs in it shall end."""
+        if self._terminal and not has_terminal():
+            self.stop(self._code)
+        else:
+            reloading.begin()
 
     def _hear_stop(self, number: int) -> None:
         if self._deadline is None:
@@ -199,6 +207,15 @@ class Supervisor:
                 signal.signal(number, handler)
             os.close(wakeups)
             os.close(self._waker)
+
+
+def has_terminal() -> bool:
+    """Whether this process has a controlling terminal."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 _STOPPING = (signal.SIGTERM, signal.SIGINT)

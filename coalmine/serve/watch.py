@@ -15,7 +15,7 @@ class Watch:
     """``limit``: so many seconds of silence are too many; 0: none are."""
 
     def __init__(self, limit: float, report: Callable[[str], None], now: Callable[[], float]) -> None:
-        self._limit = limit
+        self.limit = limit
         self._report = report
         self._now = now
         self._looked = now()
@@ -24,17 +24,17 @@ class Watch:
         """Count the silence of each since the last look; whoever is silent for too long is killed, and so replaced."""
         now = self._now()
         passed, self._looked = min(now - self._looked, 2 * BEAT_SECONDS), now
-        if not self._limit:
+        if not self.limit:
             return
         for child in children:
             if child.process is not None and child.spec.announces and child.status >= 0:
                 child.silence += passed
-                if child.silence > self._limit:
-                    self._report(f"{child.spec.name} hangs (no sign of life for {self._limit:g} seconds)")
+                if child.silence > self.limit:
+                    self._report(f"{child.spec.name} hangs (no sign of life for {self.limit:g} seconds)")
                     child.kill()
                     child.silence = 0.0
 
     def times(self) -> Iterator[float]:
         """When to look again."""
-        if self._limit:
+        if self.limit:
             yield self._looked + BEAT_SECONDS

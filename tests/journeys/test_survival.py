@@ -113,7 +113,7 @@ def test_workers_start_from_the_snapshot_on_disk_while_the_control_process_is_aw
         for pid in served.children()["worker"]:
             kill(pid)
         assert served.get("/findPets").body == TWO_PETS
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 10  # and not for as long as nobody feeds them
 
 
 def test_traffic_goes_on_while_the_database_is_locked_or_gone(served: Coalmine, tmp_path: Path) -> None:

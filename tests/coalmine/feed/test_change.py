@@ -10,7 +10,8 @@ import pytest
 
 from coalmine.errors import Problem
 from coalmine.feed.change import MisfitError, read_change, write_change
-from coalmine.model import HealthCheck, Route
+from coalmine.model import Definitions, DirectResponse, HealthCheck, Route, VirtualService
+from coalmine.routing.build import build_snapshot
 from coalmine.routing.snapshot import (
     CallParameter,
     CallPlan,
@@ -23,6 +24,7 @@ from coalmine.routing.snapshot import (
     make_snapshot,
 )
 from coalmine.routing.steps import finish
+from coalmine.routing.table import RouteTable
 
 
 def served(name: str, **parameters: Any) -> ServedRoute:
@@ -157,3 +159,36 @@ def test_what_is_no_whole_snapshot_is_refused_for_good(body: bytes) -> None:
     with pytest.raises(ValueError) as caught:
         read(None, body)
     assert not isinstance(caught.value, MisfitError)
+
+
+def test_a_change_of_one_virtual_service_compiles_that_one_alone() -> None:
+    """All the way: what crosses to a worker, what it makes of it, and what its table is compiled of."""
+    routes = {name: [Route.model_validate(direct(name, number)) for number in range(3)] for name in ("a", "b")}
+
+    def build(**more: str) -> Snapshot:
+        changed = [
+            route.model_copy(update={"direct_response": DirectResponse(body=more.get(route.name, ""))})
+            for name in routes
+            for route in routes[name]
+        ]
+        services = tuple(VirtualService(name=name, domains=(f"{name}.test",)) for name in routes)
+        return build_snapshot(Definitions(virtual_services=services, routes=tuple(changed)))
+
+    before = build()
+    held = finish(read_change(None, write_change(None, before)))
+    table = RouteTable.compile(held)
+    after = build(**{"b-1": "changed"})
+    read = finish(read_change(held, write_change(before, after)))
+    swapped = RouteTable.compile(read, table)
+    assert swapped.virtual_services[0] is table.virtual_services[0]
+    assert swapped.virtual_services[1] is not table.virtual_services[1]
+    kept = [
+        new is old
+        for new, old in zip(swapped.virtual_services[1].routes, table.virtual_services[1].routes, strict=True)
+    ]
+    assert kept == [True, False, True]
+
+
+def direct(service: str, number: int) -> dict[str, object]:
+    match = {"path": {"exact": f"/{number}"}}
+    return {"name": f"{service}-{number}", "virtual_service": service, "match": match, "direct_response": {}}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import pty
 import signal
 import socket
+import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -13,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import Output, child_processes, is_running, spawn, wait_until
+from tests.support.processes import ROOT, Output, child_processes, is_running, spawn, wait_until
 
 HARNESS = """
 import os, sys
@@ -151,6 +153,24 @@ def test_sighup_reloads_and_a_stop_meanwhile_wins(tmp_path: Path) -> None:
         supervised.output.wait_for("reload failed: the gateway is stopping")
         wait_until(lambda: not is_running(supervised.pid), "the end")
         assert not any(map(is_running, children))
+
+
+def test_sighup_of_a_terminal_that_is_closed_is_the_end(tmp_path: Path) -> None:
+    (tmp_path / "generation").write_text("1")
+    claim = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)"
+    code = claim + textwrap.dedent(HARNESS.format(folder=str(tmp_path)))
+    screen, terminal = pty.openpty()
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, cwd=ROOT, stdin=terminal, stdout=terminal, start_new_session=True) as process:
+        os.close(terminal)
+        said = b""
+        while b"ready" not in said:
+            said += os.read(screen, 1000)
+        children = child_processes(process.pid)
+        assert len(children) == 3
+        os.close(screen)
+        assert process.wait(10) is not None
+    assert not any(map(is_running, children))
 
 
 def test_who_asks_during_a_reload_gets_one_more(tmp_path: Path) -> None:
