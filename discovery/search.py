@@ -115,7 +115,7 @@ class Search:
         try:
             if self._upstream.discovery.document is not None:
                 await self._take_inline(self._upstream.discovery.document.encode(errors="replace"), sources)
-            elif not (sources and await self._revisit(sources)):
+            elif not (sources and self._are_here(sources) and await self._revisit(sources)):
                 await self._search()
         except _OutOfTimeError:
             self.outcome.incomplete = True
@@ -132,6 +132,14 @@ class Search:
             self.outcome.unchanged = True
         else:
             await self._take(fetched, _GIVEN, None)
+
+    def _are_here(self, sources: tuple[Source, ...]) -> bool:
+        """Not at an endpoint that the upstream had once: what answers there is not its business any more."""
+        given = self._upstream.discovery.document_url
+        origins = {origin(endpoint) for endpoint in self._upstream.endpoints}
+        if given is not None:
+            origins.add(origin(urljoin(self._upstream.endpoints[0], given)))
+        return all(origin(source.url) in origins for source in sources)
 
     # What answered before ----------------------------------------------------------------------------
 

@@ -117,3 +117,22 @@ def test_a_document_elsewhere_is_verified_by_its_own_name_and_shown_no_certifica
         (attempts,) = probe(define(service, {"ca_file": strangers.ca_file}, discovery=given))
         assert attempts[-1].outcome == "tls_failed"
     assert shown == [{}] or shown == [None]
+
+
+def test_an_endpoint_that_the_upstream_had_once_is_not_asked_again(authority: Authority) -> None:
+    context = authority.server_context(authority.issue("127.0.0.1"))
+    tls = {"ca_file": authority.ca_file}
+
+    async def play(before: Upstream, after: Upstream) -> list[str]:
+        options = ProbeOptions(timeout_seconds=2)
+        fetcher, parser = Fetcher(options), Parser()
+        try:
+            known = (await Search(before, fetcher, parser, options).run(())).sources
+            outcome = await Search(after, fetcher, parser, options).run(known)
+            return [taken.source.url for taken in outcome.taken]
+        finally:
+            await parser.close()
+
+    with RawUpstream(SCRIPT, tls=context) as old, RawUpstream(SCRIPT, tls=context) as new:
+        found = asyncio.run(play(define(old, tls), define(new, tls)))
+    assert [url.startswith(f"https://127.0.0.1:{new.port}/") for url in found] == [True]
