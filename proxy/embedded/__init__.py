@@ -3,7 +3,8 @@
 engine      Engine: apply a snapshot, serve, drain, stats
 listener    https: handshakes; certificates re-reads its files
 client      one client connection: heads and bodies, in order
-exchange    one request in flight: decide, connect, send, relay, finish
+exchange    one request in flight: decide, send, relay, finish; tries asks upstreams, places bounds how many at once
+ways        what requests with one host, method and path come to, remembered
 upstream    one upstream connection; connector opens them, endpoints chooses and ejects
 request, response, grammar, body, headers    pure: what HTTP/1.1 messages are
 health      checks whether endpoints are up, where an upstream asks for it
