@@ -49,6 +49,8 @@ class Source:
     validators: Validators = NO_VALIDATORS
     found_through: str | None = None
     is_index: bool = False
+    # Listed beside others, and not read: asked again each time, and the others are not read anew for it.
+    is_missing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,8 @@ class Search:
         self._options = options
         self._visited: set[str] = set()
         self._indexes: list[Source] = []
+        self._missing: list[Source] = []
+        self._unread: dict[str, str] = {}  # hashes of what came back and was no document, by URL
         self._clock = clock
         self._deadline = 0.0
         self.outcome = Outcome()
@@ -119,10 +123,11 @@ class Search:
                 await self._search()
         except _OutOfTimeError:
             self.outcome.incomplete = True
+            self._missing = []
             url = self._upstream.endpoints[0]
             self._note(Fetched(url), "the whole search", "too_slow", "the search took too long and was given up")
-        if not self.outcome.incomplete:
-            self.outcome.sources = (*self._indexes, *(each.source for each in self.outcome.taken))
+        if not self.outcome.incomplete or self._missing:
+            self.outcome.sources = (*self._indexes, *(each.source for each in self.outcome.taken), *self._missing)
         return self.outcome
 
     async def _take_inline(self, body: bytes, sources: tuple[Source, ...]) -> None:
@@ -154,7 +159,8 @@ class Search:
                 self._note(fetched, _KNOWN, "unchanged", fetched.detail)
             elif fetched.refusal is not None:
                 self._note(fetched, _KNOWN, fetched.refusal, fetched.detail)
-                return fetched.refusal not in _GONE
+                if not source.is_missing:
+                    return fetched.refusal not in _GONE
             else:
                 changed.append((source, fetched))
         if not changed:
@@ -248,6 +254,7 @@ class Search:
         if answer.verdict == "html" and follow_page:
             return await self._follow_page(fetched, reason, depth)
         if answer.reading is None:
+            self._unread[fetched.url] = hash_content(fetched.body)
             self._note(fetched, reason, answer.verdict, answer.detail)
             return answer.verdict
         source = Source(url, hash_content(fetched.body), fetched.validators, found_through)
@@ -309,8 +316,10 @@ class Search:
                 return
             url = self._within_origin(base, reference, reason)
             outcome = await self._try(url, reason, kind, depth + 1, found_through) if url is not None else None
-            if needed and kind == "document" and outcome not in (None, "taken"):
+            if needed and kind == "document" and url is not None and outcome not in (None, "taken"):
                 self.outcome.incomplete = True
+                known = self._unread.get(url, "")
+                self._missing.append(Source(self._canonical(url), known, found_through=found_through, is_missing=True))
 
     def _within_origin(self, base: str, reference: str, reason: str) -> str | None:
         try:

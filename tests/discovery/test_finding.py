@@ -145,6 +145,29 @@ def test_a_listed_version_that_fails_leaves_its_functions_known() -> None:
         assert len(outcome.taken) == 1 and outcome.incomplete
 
 
+MISSING: list[tuple[str, Page]] = [
+    ("one that fails", reply(503)),
+    ("one that is not there", reply(404)),
+    ("one that is a page", b"<!doctype html><p>"),
+    ("one that cannot be read", b"{"),
+]
+
+
+@pytest.mark.parametrize("broken", [row[1] for row in MISSING], ids=[row[0] for row in MISSING])
+def test_a_listed_document_that_cannot_be_read_is_asked_for_again_and_the_others_stay_unread(broken: Page) -> None:
+    pages: dict[str, Page] = {"/v3/api-docs/swagger-config": {"urls": [{"url": "/one"}, {"url": "/two"}]}, "/one": petstore(), "/two": broken}  # fmt: skip
+    with serving(pages) as service:
+        first = probe(service)
+        assert first.incomplete and len(first.taken) == 1
+        service.asked.clear()
+        again = probe(service, sources=first.sources)
+        assert again.unchanged and again.taken == []
+        assert service.paths == ["/v3/api-docs/swagger-config", "/one", "/two"]
+        pages["/two"] = petstore("two", base="/two")
+        at_last = probe(service, sources=first.sources)
+        assert len(at_last.taken) == 2 and not at_last.incomplete
+
+
 def test_a_document_url_may_be_that_of_a_page() -> None:
     with serving({"/docs": FASTAPI_DOCS, HIDDEN: petstore()}) as service:
         outcome = probe(service, document_url="/docs")
