@@ -27,12 +27,13 @@ from coalmine.cli.call_parts import (
     split_values,
     write_parameters,
 )
-from coalmine.cli.client import segment, trust_anchors
+from coalmine.cli.client import segment
 from coalmine.cli.names import function_path, resolve_function
 from coalmine.cli.output import Output
 from coalmine.cli.pairs import gather_pairs, split_header
 from coalmine.cli.shell import Shell, one_of, reads
 from coalmine.cli.text import clean
+from coalmine.cli.trust import NOTHING, Trust
 from coalmine.errors import CoalmineError, NotFoundError
 
 _TIMEOUT_SECONDS = 60.0
@@ -62,20 +63,21 @@ def _call(
     described = shell.fetch(function_path(full)).value
     parameters, content = split_values(described, gather_pairs(values or (), "NAME=VALUE"), data)
     headers = [split_header(text, "--header") for text in header or ()]
+    trust = NOTHING
     if via is Via.direct:
-        url, method, more = _direct(shell, described, parameters)
+        url, method, more, trust = _direct(shell, described, parameters)
     else:
         url, method, more = _through_proxy(shell, described, parameters)
     headers += more
     if content is not None and not any(name.lower() == "content-type" for name, _ in headers):
         headers.append(("content-type", content_type_of(described)))
     if shell.output is Output.curl:
-        output.write(_curl(method, url, headers, content))
+        output.write(_curl(method, url, headers, content, trust))
         return
-    _send(method, url, headers, content)
+    _send(method, url, headers, content, trust)
 
 
-def _direct(shell: Shell, function: Mapping[str, Any], parameters: Given) -> tuple[str, str, Headers]:
+def _direct(shell: Shell, function: Mapping[str, Any], parameters: Given) -> tuple[str, str, Headers, Trust]:
     from coalmine.model import Function
     from coalmine.routing.call import Call
     from coalmine.routing.decision import Reply, RequestHead
@@ -98,7 +100,8 @@ def _direct(shell: Shell, function: Mapping[str, Any], parameters: Given) -> tup
     added = [(name, readable(value)) for name, value in prepared.headers]
     replaced = {name for name, _ in added}
     kept = [(name, value) for name, value in written.headers if name.lower() not in replaced]
-    return f"{upstream['endpoints'][0]}{prepared.target}", prepared.method, kept + added
+    url = f"{upstream['endpoints'][0]}{prepared.target}"
+    return url, prepared.method, kept + added, Trust(upstream.get("tls") or {})
 
 
 def _through_proxy(shell: Shell, function: Mapping[str, Any], parameters: Given) -> tuple[str, str, Headers]:
@@ -130,26 +133,26 @@ def _method(match: Mapping[str, Any], function: Mapping[str, Any]) -> str:
     return str(function["method"] if function["method"] in methods else methods[0])
 
 
-def _curl(method: str, url: str, headers: Headers, content: str | None) -> str:
-    words = ["curl", "-sS", *([] if method == "GET" else ["-X", method]), shlex.quote(url)]
+def _curl(method: str, url: str, headers: Headers, content: str | None, trust: Trust) -> str:
+    words = ["curl", "-sS", *([] if method == "GET" else ["-X", method]), *trust.curl_words(url)]
+    words.append(shlex.quote(trust.curl_url(url)))
     for name, value in headers:
         words += ["-H", shlex.quote(f"{name}: {value}")]
     return " ".join([*words, *(["--data-binary", shlex.quote(content)] if content is not None else [])])
 
 
-def _send(method: str, url: str, headers: Sequence[tuple[str, str]], content: str | None) -> None:
+def _send(method: str, url: str, headers: Sequence[tuple[str, str]], content: str | None, trust: Trust) -> None:
     import httpx
 
     try:
-        response = httpx.request(
-            method,
-            url,
-            headers=[(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in headers],
-            content=content,
-            timeout=_TIMEOUT_SECONDS,
-            trust_env=False,
-            verify=trust_anchors(url),
-        )
+        with httpx.Client(timeout=_TIMEOUT_SECONDS, trust_env=False, verify=trust.context(url)) as client:
+            response = client.request(
+                method,
+                url,
+                headers=[(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in headers],
+                content=content,
+                extensions=trust.extensions(),
+            )
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise CoalmineError(f"{url}: {error or type(error).__name__}", code="upstream_unreachable") from None
     if response.status_code >= 400:
