@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from coalmine.feed import FeedServer, SnapshotFeed
+from coalmine.feed import FeedServer, SnapshotFeed, stale
 from coalmine.model import Definitions
 from tests.coalmine.feed.support import Worker, running_server, snapshot_of, wait_until, workers
 from tests.coalmine.feed.worker import LABELS
@@ -214,6 +214,35 @@ def test_what_the_dead_counted_outlives_the_control_process(tmp_path: Path) -> N
             connected(server, 1)
             told = feed_of(server, ["one"]).stats()
     assert (told.series[LABELS].count, told.counters["retries"]) == (2, 2)
+
+
+def test_routes_that_are_no_more_are_counted_together_everywhere_and_nothing_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stale, "MAX_STALE_SERIES", 0)
+    monkeypatch.setattr(stale, "SECONDS", 0.0)
+    with (
+        running_server(tmp_path / "s") as server,
+        workers(Worker(tmp_path / "s", index=0), Worker(tmp_path / "s", index=1)) as (first, second),
+    ):
+        connected(server, 2)
+        feed = feed_of(server, ["one"])
+        feed.publish()  # a snapshot without the route that is counted
+        for worker in (first, second):
+            worker.say("count")
+        totals = []
+
+        def folded() -> bool:
+            series = feed.stats().series
+            totals.append(sum(one.count for one in series.values()))
+            return set(series) == {("main", "", "", "", 200)}
+
+        wait_until(lambda: sum(len(worker.lines) for worker in (first, second)) == 4)
+        wait_until(folded)
+        second.kill()
+        connected(server, 1)
+        folded()
+    assert set(totals) == {2}
 
 
 def test_a_worker_that_stops_in_order_sends_its_last_counts(tmp_path: Path) -> None:

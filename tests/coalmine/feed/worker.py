@@ -39,6 +39,7 @@ stored = Stats()
 def stats(whole: bool, fold: frozenset[RouteKey]) -> str:
     """As the engine does it, at once."""
     stored.counters.retries = counted
+    stored.fold(fold)
     return finish(stored.tell_by_steps({}, {"client_connections": 1}, whole=whole))
 
 
