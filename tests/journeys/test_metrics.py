@@ -197,6 +197,20 @@ def test_no_counter_goes_backwards_when_processes_are_killed(
     assert seen(after) == seen(before)
 
 
+def test_no_counter_goes_backwards_at_a_reload(site: tuple[Coalmine, RawUpstream]) -> None:
+    coalmine, _ = site
+    clients = Clients(coalmine)
+    clients.ask("plain", 10)
+    before, old = scrape(coalmine), coalmine.children()
+    coalmine.process.send_signal(signal.SIGHUP)
+    renewed = lambda: all(set(coalmine.children()[kind]).isdisjoint(old[kind]) for kind in old)  # noqa: E731
+    wait_until(renewed, "every process is another one", 30)
+    wait_until(lambda: scrape(coalmine).get(("coalmine_workers",)) == 2, "both workers are there")
+    after = scrape(coalmine)
+    assert shrunk(before, after) == []
+    assert seen(after) == seen(before)
+
+
 def test_no_counter_goes_backwards_when_routes_are_removed_and_come_back(site: tuple[Coalmine, RawUpstream]) -> None:
     coalmine, _ = site
     clients = Clients(coalmine)
