@@ -13,6 +13,7 @@ meant, the row says what). Hung processes are given HANG_SECONDS instead of the 
 from __future__ import annotations
 
 import argparse
+import http.client
 import json
 import os
 import shutil
@@ -23,12 +24,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.clients import Load, Tally, clients
 from bench.running import Running, furnish, run, service, wait_until
+from bench.write_to_served import ask
 
 HANG_SECONDS = 5
 QUIET = 1.0  # seconds of load before a fault, and after it is mended
@@ -139,12 +141,8 @@ def with_files_away(harm: Callable[[Path], None]) -> Callable[[Running], Outcome
 
 def fill_disk(running: Running) -> Outcome:
     ballast = running.folder / "ballast"
-    with ballast.open("wb") as file:
-        try:
-            while True:
-                file.write(bytes(4096))
-                file.flush()
-        except OSError:
+    with ballast.open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(bytes(4096)):
             pass
     written = ""
     for _ in range(20):  # what is free in the files that are there may take a few
@@ -257,6 +255,76 @@ FAULTS: tuple[Fault, ...] = (
 
 
 @contextmanager
+def locked(database: Path) -> Iterator[None]:
+    with closing(sqlite3.connect(database, isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode=EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        other.execute("SELECT count(*) FROM sqlite_master")
+        yield
+
+
+def harmed(harm: Callable[[Path], None]) -> Callable[[Path], AbstractContextManager[None]]:
+    @contextmanager
+    def block(database: Path) -> Iterator[None]:
+        for path in database.parent.glob("coalmine.db-*"):
+            path.unlink()
+        harm(database)
+        yield
+
+    return block
+
+
+@contextmanager
+def read_only(database: Path) -> Iterator[None]:
+    """Mode bits mean nothing to root, so the folder is mounted read-only where that can be done."""
+    command = ["mount", "--bind", str(database.parent), str(database.parent)]
+    mounted = subprocess.run(command, capture_output=True, check=False).returncode == 0
+    remount = ["mount", "-o", "remount,ro,bind", str(database.parent)]
+    mounted = mounted and subprocess.run(remount, capture_output=True, check=False).returncode == 0
+    try:
+        yield
+    finally:
+        if mounted:
+            subprocess.run(["umount", str(database.parent)], check=False)
+
+
+# Starts with a database that cannot be used, after one that could.
+STARTS: tuple[tuple[str, Callable[[Path], AbstractContextManager[None]]], ...] = (
+    ("as it was", harmed(lambda path: None)),
+    ("locked by another process", locked),
+    ("on a file system that is read-only", read_only),
+    ("replaced by garbage", harmed(overwrite)),
+    ("an empty file", harmed(lambda path: path.write_bytes(b"") and None)),
+    ("deleted", harmed(Path.unlink)),
+)
+
+
+def observe_start(block: Callable[[Path], AbstractContextManager[None]]) -> tuple[float, str]:
+    """Seconds until the proxy answers by the last snapshot, and what readyz says once it does."""
+    with tempfile.TemporaryDirectory() as directory, service() as port:
+        folder = Path(directory) / "data"
+        folder.mkdir()
+        with run(folder) as running:
+            wait_until(lambda: running.ready().startswith("200"), "ready")
+            furnish(running, port)
+        with block(folder / "coalmine.db"):
+            started = time.monotonic()
+            with run(folder, ports=(running.proxy, running.admin), log=Path(directory) / "stderr") as again:
+                wait_until(lambda: _answers(again.proxy), "an answer")
+                taken = time.monotonic() - started
+                wait_until(lambda: again.ready()[:3] in ("200", "503"), "readyz")
+                return taken, short(again.ready())
+
+
+def _answers(proxy: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", proxy, timeout=5)
+    try:
+        return ask(connection, "GET", "/ok") == (200, b"ok")
+    finally:
+        connection.close()
+
+
+@contextmanager
 def folder_for(fault: Fault) -> Iterator[Path | None]:
     """A folder; on a disk of 16 MB where one is wanted, None where that cannot be had."""
     folder = Path(tempfile.mkdtemp())
@@ -315,6 +383,11 @@ def main() -> int:
         if tally.lost > fault.may_lose:
             bad += 1
             print("\n".join(tally.words), file=sys.stderr)
+    print("\n| start with a database that is | proxied after | readyz then |\n| --- | --- | --- |", flush=True)
+    for name, block in STARTS:
+        if given.only in name:
+            taken, noticed = observe_start(block)
+            print(f"| {name} | {seconds(taken)} | {noticed} |", flush=True)
     return int(given.check and bad > 0)
 
 

@@ -96,13 +96,15 @@ def service() -> Iterator[int]:
 
 
 @contextmanager
-def run(folder: Path, *arguments: str, workers: int = 2, ports: Sequence[int] = ()) -> Iterator[Running]:
-    """``coalmine serve`` in ``folder``; it is not waited for until it is ready."""
+def run(
+    folder: Path, *arguments: str, workers: int = 2, ports: Sequence[int] = (), log: Path | None = None
+) -> Iterator[Running]:
+    """``coalmine serve`` in ``folder``; it is not waited for until it is ready. ``log``: where what it says goes."""
     proxy, admin = ports or (free_port(), free_port())
     addresses = ["--proxy", f"127.0.0.1:{proxy}", "--admin", f"127.0.0.1:{admin}"]
     command = [sys.executable, "-m", "coalmine", "serve", *addresses, "--workers", str(workers), *arguments]
     process = subprocess.Popen(
-        command, cwd=folder, env=environment(), stdout=subprocess.DEVNULL, stderr=(folder / "stderr").open("ab")
+        command, cwd=folder, env=environment(), stdout=subprocess.DEVNULL, stderr=(log or folder / "stderr").open("ab")
     )
     try:
         yield Running(process, folder, proxy, admin)

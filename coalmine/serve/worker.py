@@ -26,9 +26,10 @@ from coalmine.serve.child import Leash, announce_ready
 from coalmine.serve.orders import Orders, read_orders
 from proxy.embedded import Certificates, Engine, EngineOptions
 
-# How long connections wait in the backlog for a first snapshot, where there is none on disk. Then the honest
-# answer is that there are no routes.
-FIRST_SNAPSHOT_SECONDS = 5.0
+# How long connections wait in the backlog for a first snapshot, where there is none on disk: on a busy machine the
+# control process takes ten seconds to start, and answers of 404 meanwhile would be wrong. After this the honest answer
+# is that there are no routes.
+FIRST_SNAPSHOT_SECONDS = 30.0
 # How long one with a snapshot on disk waits for the control process to send the present one. Where there is a
 # control process, that takes milliseconds, and no request is served by an older table.
 STORED_SECONDS = 0.3

@@ -32,10 +32,16 @@ from tests.support.processes import (
 
 SLOW_SECONDS = 1.0
 IN_FLIGHT = 50
+GRACE_SECONDS = 4.0
 
 
 class SlowHandler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
+        if self.headers.get("Upgrade"):
+            self.wfile.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+            self.wfile.write(self.rfile.read(5))
+            self.rfile.read()
+            return
         time.sleep(SLOW_SECONDS)
         self.send_response(200)
         self.send_header("Content-Length", "2")
@@ -74,14 +80,27 @@ def serve(*arguments: str, cwd: Path, environ: dict[str, str] | None = None) -> 
     )
 
 
+@contextmanager
+def open_tunnel(coalmine: Coalmine) -> Iterator[socket.socket]:
+    """A WebSocket that would never end by itself."""
+    with socket.create_connection(("127.0.0.1", int(coalmine.proxy.rpartition(":")[2])), timeout=10) as tunnel:
+        tunnel.sendall(b"GET /slow HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nhello")
+        said = b""
+        while not said.endswith(b"hello"):
+            said += tunnel.recv(1000)
+        assert said.startswith(b"HTTP/1.1 101 ")
+        yield tunnel
+
+
 def test_requests_in_flight_are_answered_and_new_connects_refused(tmp_path: Path) -> None:
-    with slow_service() as url, run_coalmine(tmp_path, workers=2) as coalmine:
+    arguments = ["--grace-seconds", str(GRACE_SECONDS)]
+    with slow_service() as url, run_coalmine(tmp_path, workers=2, arguments=arguments) as coalmine:
         discovery = {"enabled": False}
         coalmine.api("upstreams", method="POST", body={"name": "slow", "endpoints": [url], "discovery": discovery})
         route = {"match": {"path": {"prefix": "/slow"}}, "destinations": [{"upstream": "slow"}]}
         assert coalmine.api("routes", method="POST", body=route).status == 201
         children = child_processes(coalmine.process.pid)
-        with ThreadPoolExecutor(IN_FLIGHT) as pool:
+        with open_tunnel(coalmine) as tunnel, ThreadPoolExecutor(IN_FLIGHT) as pool:
             answers = [pool.submit(coalmine.get, "/slow") for _ in range(IN_FLIGHT)]
             time.sleep(SLOW_SECONDS / 2)
             stopped = time.monotonic()
@@ -90,8 +109,9 @@ def test_requests_in_flight_are_answered_and_new_connects_refused(tmp_path: Path
             with pytest.raises(ConnectionRefusedError):
                 socket.create_connection(("127.0.0.1", int(coalmine.proxy.rpartition(":")[2])), timeout=2)
             assert [answer.result().body for answer in answers] == [b"ok"] * IN_FLIGHT
-        assert coalmine.process.wait(5) == 0
-        assert time.monotonic() - stopped < 10 + 1
+            assert coalmine.process.wait(GRACE_SECONDS + 1) == 0
+            assert GRACE_SECONDS - 0.5 < time.monotonic() - stopped < GRACE_SECONDS + 1
+            assert tunnel.recv(10) == b""
         assert not any(map(is_running, children))
 
 
