@@ -277,6 +277,10 @@ class ClientConnection(asyncio.Protocol):
         self._reader = exchange.request.body_reader()
         exchange.request_done = False
         exchange.begin()
+        self.pass_ahead()
+
+    def pass_ahead(self) -> None:
+        """Pass on what of the body has come with its head."""
         if self._reader is not None and self._ahead:
             data, self._ahead = bytes(self._ahead), b""
             self._ahead = self._read_body(data)

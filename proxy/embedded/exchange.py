@@ -112,7 +112,10 @@ class Exchange(Tries):
             self._withheld = request.expects_continue
         if forward.mirror is not None and not request.upgrade:
             start_mirror(engine, forward.mirror, request, passing)
-        self._after(forward.delay_seconds, self._connect)
+        if passing is not None:
+            self.client.pass_ahead()  # now, so that it goes out with the head, in one write
+        if not self.over:
+            self._after(forward.delay_seconds, self._connect)
 
     def connected(self, connection: UpstreamConnection) -> None:
         forward = self.forward
