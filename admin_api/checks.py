@@ -17,7 +17,7 @@ from coalmine.model.salvage import Reading, read_definition
 from coalmine.routing.build import DEFAULT
 from coalmine.routing.check import RouteChecker, check_virtual_service
 from coalmine.settings import Settings
-from coalmine.tls import list_faults
+from coalmine.tls.client import list_faults
 
 
 def gather(reader: Reader, routes: Iterable[Route]) -> Definitions:

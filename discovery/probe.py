@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from urllib.parse import quote, urljoin, urlsplit
 
 from coalmine.model import AttemptOutcome, Upstream
-from coalmine.tls import TlsError, explain
+from coalmine.tls import TlsError
+from coalmine.tls.client import explain
 from discovery import addresses
 from discovery.exchange import Head, NotHttpError, get
 from discovery.inflate import BadEncodingError, Body, TooLargeError

@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Callable
 
 from coalmine.model import Upstream, UpstreamTls
-from coalmine.tls import ClientTls, default_tls
+from coalmine.tls.client import ClientTls, default_tls
 
 Origin = tuple[str, str, int]
 # Kept at once; those of upstreams that are no more go when there are so many.

@@ -21,7 +21,8 @@ class Trust(NamedTuple):
         if not self.tls:
             return trust_anchors(url)
         from coalmine.model import UpstreamTls
-        from coalmine.tls import ClientTls, TlsError
+        from coalmine.tls import TlsError
+        from coalmine.tls.client import ClientTls
 
         try:
             return ClientTls(UpstreamTls.model_validate(self.tls), url).read()

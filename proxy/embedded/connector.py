@@ -12,7 +12,8 @@ import ipaddress
 import socket
 import ssl
 
-from coalmine.tls import ClientTls, TlsError, explain
+from coalmine.tls import TlsError
+from coalmine.tls.client import ClientTls, explain
 from proxy.embedded.endpoints import Endpoint
 from proxy.embedded.options import EngineOptions
 from proxy.embedded.stats import Counters

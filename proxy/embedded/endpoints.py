@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from coalmine.routing.snapshot import ServedUpstream
-from coalmine.tls import ClientTls, default_tls
+from coalmine.tls.client import ClientTls, default_tls
 from proxy.embedded.retry import RetryBudget
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, Protocol, cast
 
-from coalmine.tls import explain
+from coalmine.tls.client import explain
 from proxy.embedded import grammar
 from proxy.embedded.body import BodyReader, CloseReader, FramingError, trailer_of
 from proxy.embedded.options import MAX_IDLE_PER_ENDPOINT, UPSTREAM_IDLE_SECONDS

@@ -131,5 +131,7 @@ def test_an_endpoint_that_stays_keeps_its_health() -> None:
 
 
 def test_an_origin_is_an_address() -> None:
-    found = [(e.host, e.port, e.tls is not None, e.authority) for e in map(Endpoint, ("https://[::1]", "http://a.b:8080"))]
+    found = [
+        (e.host, e.port, e.tls is not None, e.authority) for e in map(Endpoint, ("https://[::1]", "http://a.b:8080"))
+    ]
     assert found == [("::1", 443, True, b"[::1]"), ("a.b", 8080, False, b"a.b:8080")]

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from coalmine.model import Definitions, Upstream
-from coalmine.tls import Pair, default_tls
+from coalmine.tls import Pair
+from coalmine.tls.client import default_tls
 from tests.proxy.embedded.test_tunnels import HANDSHAKE, echo, exact
 from tests.proxy.support.client import Answer, eventually, request
 from tests.proxy.support.gateway import Gateway, define, route
