@@ -16,6 +16,7 @@ import logging
 import os
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,11 @@ class FeedClient:
                 _log.debug("the feed is away: %s", error)
             finally:
                 self.connected = False
-            await asyncio.sleep(wait * random.uniform(0.5, 1.0))  # noqa: S311  spreads workers, keeps no secret
+            try:
+                await asyncio.sleep(wait * random.uniform(0.5, 1.0))  # noqa: S311  spreads workers, keeps no secret
+            except asyncio.CancelledError:
+                await self._say_last()
+                raise
             wait = min(wait * 2, _LONGEST_WAIT_SECONDS)
 
     async def _converse(self) -> bool:
@@ -97,6 +102,14 @@ class FeedClient:
 
     def _hello(self) -> dict[str, Any]:
         return {"pid": os.getpid(), "index": self._index, "instance": self._instance, "version": self.version}
+
+    async def _say_last(self) -> None:
+        """The last word of a worker that stops while the control process is only just back."""
+        with suppress(OSError):
+            _, writer = await asyncio.open_unix_connection(self._path)
+            writer.write(write_frame(Kind.HELLO, self._hello()) + await self._tell(whole=True))
+            writer.close()
+            await writer.wait_closed()
 
     async def _answer(self, frame: Frame) -> bytes:
         if frame.kind is Kind.SNAPSHOT:

@@ -256,6 +256,20 @@ def test_a_worker_that_stops_in_order_sends_its_last_counts(tmp_path: Path) -> N
         assert (told.series[LABELS].count, told.counters["retries"]) == (1, 1)
 
 
+def test_a_worker_that_stops_just_after_the_control_process_is_back_sends_its_last_counts(tmp_path: Path) -> None:
+    with workers(Worker(tmp_path / "s")) as (worker,):
+        worker.say("count")
+        wait_until(lambda: worker.lines == ["counted 1"])
+        time.sleep(2)  # by now it tries to connect every second or so
+        with running_server(tmp_path / "s") as server:
+            worker.say("stop")
+            worker.process.wait(20)
+            connected(server, 0)
+            feed = feed_of(server, ["one"])
+            wait_until(lambda: LABELS in feed.stats().series)
+            assert feed.stats().series[LABELS].count == 1
+
+
 def test_a_hung_worker_does_not_hold_up_the_stats_and_its_counts_stay(tmp_path: Path) -> None:
     with running_server(tmp_path / "s", stats_seconds=0.2) as server, workers(Worker(tmp_path / "s")) as (worker,):
         connected(server, 1)
