@@ -85,8 +85,10 @@ class Exchange(Tries):
 
     def _decide(self) -> None:
         engine, request = self.engine, self.request
-        if request.fields.max_forwards == 0 and request.verb in (b"OPTIONS", b"TRACE"):
-            self._answer(Reply(200 if request.verb == b"OPTIONS" else 405))  # RFC 9110 section 7.6.2: ours to answer
+        if request.path == "*" or (request.fields.max_forwards == 0 and request.verb in (b"OPTIONS", b"TRACE")):
+            # RFC 9110 sections 7.6.2 and 9.3.7: ours to answer. What TRACE would tell (cookies) is for nobody to read.
+            no_trace = refuse("method_not_implemented", "this gateway answers no TRACE")
+            self._answer(Reply(200) if request.verb == b"OPTIONS" else no_trace)
             return
         limit = engine.options.max_read_body_bytes
         self.carry_out(decide(self.served.table, request, engine.draw, body_limit=limit, limits=engine.limits))

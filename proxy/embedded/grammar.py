@@ -12,6 +12,7 @@ would bring its own leniencies and a fixed list of methods, and does not say whe
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from functools import lru_cache
 
@@ -58,7 +59,17 @@ def parse_authority(value: bytes) -> str | None:
     if match is None or int(match[2] or 0) > 65_535:
         return None
     host = match[1].decode("ascii").lower()
+    if host[0] == "[" and not _is_ipv6(host[1:-1]):
+        return None
     return host.removesuffix(".") or host
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True
 
 
 _PAIR = re.compile(rb"\r\n([^:]+):[ \t]*([^\r]*)")

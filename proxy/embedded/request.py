@@ -174,6 +174,9 @@ def _read_target(request: Request, target: bytes) -> Reply | None:
         if isinstance(target_or_reply, Reply):
             return target_or_reply
         target = target_or_reply
+        if target == b"*":
+            request.path = "*"
+            return None
     path, question, query = target.decode("ascii").partition("?")
     if question:
         request.query = query
@@ -189,7 +192,7 @@ def _read_target(request: Request, target: bytes) -> Reply | None:
 def _read_other_form(request: Request, target: bytes) -> bytes | Reply:
     """absolute-form (RFC 9112 section 3.2.2): the authority of the target counts, Host does not."""
     if target == b"*":
-        return Reply(200) if request.verb == b"OPTIONS" else bad_request("only OPTIONS has the target *")
+        return target if request.verb == b"OPTIONS" else bad_request("only OPTIONS has the target *")
     scheme, separator, rest = target.partition(b"://")
     if not separator or scheme.lower() != request.scheme.encode():  # RFC 9110 section 7.4
         return bad_request(f"a request target is a path, or a URL that begins with {request.scheme}://")
@@ -199,7 +202,7 @@ def _read_other_form(request: Request, target: bytes) -> bytes | Reply:
         return bad_request("the authority of the request target is not valid")
     request.authority, request.host = rest[:end], host
     if end == len(rest) and request.verb == b"OPTIONS":
-        return Reply(200)  # RFC 9112 section 3.2.4: this is how a proxy is sent the target *
+        return b"*"  # RFC 9112 section 3.2.4: this is how a proxy is sent that target
     return rest[end:] if rest[end : end + 1] == b"/" else b"/" + rest[end:]
 
 

@@ -95,6 +95,8 @@ REFUSED: list[tuple[str, bytes, int]] = [
     ("a Host with a backslash", request(host="a\\b"), 400),
     ("a Host with angle brackets", request(host="<a>"), 400),
     ("a Host with a port that is none", request(host="a:99999"), 400),
+    ("a Host in brackets that is no address", request(host="[:::::]"), 400),
+    ("a Host with half an address", request(host="[::1"), 400),
     ("a folded Host", raw("GET / HTTP/1.1\r\nHost:\r\n a\r\n\r\n"), 400),
     # RFC 9112 section 3: the request line
     ("a target without a slash", request("GET", "x"), 400),
@@ -250,8 +252,8 @@ def test_empty_lines_mean_the_same_however_they_arrive(
 
 
 def test_options_for_the_gateway_itself_is_answered_in_both_forms(gateway: Gateway, upstream: RawUpstream) -> None:
-    for target in ("*", "http://gateway.test"):
-        with gateway.client() as client:
+    with gateway.client() as client:
+        for target in ("*", "http://gateway.test", "*"):
             assert client.ask(request("OPTIONS", target)).status == 200
     assert upstream.seen == []
 

@@ -83,16 +83,21 @@ class Client:
         self.data = mutate(rng, REQUESTS)
         self.fault = ""
         end = time.monotonic() + LONGEST_SECONDS
-        with socket.create_connection(address, LONGEST_SECONDS) as sock, suppress(ConnectionError, BrokenPipeError):
-            for piece in cut(rng, self.data):
-                sock.sendall(piece)
-            sock.shutdown(socket.SHUT_WR)
-            try:
-                while sock.recv(65_536):
-                    if time.monotonic() > end:
-                        raise TimeoutError
-            except TimeoutError:
-                self.fault = "the connection does not come to its end"
+        try:
+            with socket.create_connection(address, LONGEST_SECONDS) as sock:
+                self._talk(sock, cut(rng, self.data), end)
+        except TimeoutError:
+            self.fault = "the connection does not come to its end"
+        except OSError:
+            pass  # it was refused and closed before all was said
+
+    def _talk(self, sock: socket.socket, pieces: list[bytes], end: float) -> None:
+        for piece in pieces:
+            sock.sendall(piece)
+        sock.shutdown(socket.SHUT_WR)
+        while sock.recv(65_536):
+            if time.monotonic() > end:
+                raise TimeoutError
 
 
 def fuzz_live(seed: int, seconds: float) -> int:
