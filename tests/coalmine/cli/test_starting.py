@@ -46,7 +46,7 @@ def test_serve_has_a_flag_for_every_setting_and_passes_what_is_given(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     seen: list[Settings] = []
-    monkeypatch.setattr("coalmine.serve.run", lambda settings: seen.append(settings) or 7)
+    monkeypatch.setattr("coalmine.serve.run", lambda settings, reread: seen.append(settings) or 7)
     monkeypatch.setenv("COALMINE_WORKERS", "3")
     assert main(["serve", "--proxy", "127.0.0.1:0", "--no-discovery", "--grace-seconds", "1.5"]) == 7
     assert seen == [Settings(proxy="127.0.0.1:0", discovery=False, grace_seconds=1.5, workers=3)]
