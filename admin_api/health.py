@@ -43,10 +43,18 @@ def _check_catalog(parts: Parts) -> Check:
         with parts.catalog.read() as reader:
             reader.names("virtual_service")
     except CatalogError as error:
-        # The reason, without the directories of this machine.
-        detail = error.detail.replace(f"{parts.catalog.path.parent}/", "")
-        return Check(name="catalog", ok=False, detail=f"{error.code}: {detail}")
-    return Check(name="catalog", ok=True, detail="readable")
+        return Check(name="catalog", ok=False, detail=f"{error.code}: {_tell(error, parts)}")
+    fault = parts.catalog.write_fault
+    return Check(
+        name="catalog",
+        ok=True,
+        detail=f"readable; the last write failed: {_tell(fault, parts)}" if fault else "readable",
+    )
+
+
+def _tell(error: CatalogError, parts: Parts) -> str:
+    """The reason, without the directories of this machine."""
+    return error.detail.replace(f"{parts.catalog.path.parent}/", "")
 
 
 def _check_workers(parts: Parts) -> Check:

@@ -44,6 +44,7 @@ class Catalog:
         self._document_revisions = document_revisions
         self._identity: tuple[int, int] | None = None
         self._fault: CatalogError | None = None  # why it could not be opened
+        self.write_fault: CatalogError | None = None  # why the last write could not be made
 
     def check(self) -> None:
         """Whether ``migrate`` could go well, without changing anything; raises CatalogError."""
@@ -103,6 +104,10 @@ class Catalog:
                     transaction.rollback()
                 elif not writer.recorded:
                     writer.record(Signature(actor="catalog", at=datetime.now(UTC), summary="written directly"))
+            self.write_fault = None
+        except CatalogError as error:
+            self.write_fault = error
+            raise
         finally:
             self._lock.release()
 

@@ -13,6 +13,7 @@ import pytest
 
 from admin_api import docs_page
 from admin_api.served_pages import list_urls, reach
+from coalmine.errors import CatalogError
 from coalmine.feed import WorkerState
 from coalmine.settings import Settings
 from tests.admin_api.support import V1, Api, break_catalog
@@ -117,6 +118,16 @@ def test_without_a_catalog_nothing_is_ready_and_no_path_is_told(api: Api, monkey
         "ok": False,
         "detail": f"catalog_unavailable: {api.catalog.path.name} is damaged",
     }
+
+
+def test_a_write_that_failed_is_told_until_one_goes_well(api: Api) -> None:
+    with pytest.raises(CatalogError), api.catalog.write():
+        raise CatalogError(f"the disk of {api.catalog.path} is full")
+    answer = api.get("/readyz")
+    detail = f"readable; the last write failed: the disk of {api.catalog.path.name} is full"
+    assert (answer.json()["checks"][0]["ok"], answer.json()["checks"][0]["detail"]) == (True, detail)
+    assert api.post("/api/v1/routes", DIRECT).status_code == 201
+    assert api.get("/readyz").json()["checks"][0]["detail"] == "readable"
 
 
 def test_a_database_that_is_no_more_is_noticed_although_sqlite_goes_on_reading_it(api: Api) -> None:
