@@ -207,7 +207,7 @@ def _judge_forwarded(run: Run, read: list[Asked]) -> str | None:
             return f"llhttp reads otherwise what is forwarded: {bytes(pipe.out)!r}"
     expected = iter(read)
     for asked in run.seen:
-        if not any(_same(asked, one) for one in expected):
+        if not any(_same(asked, one) for one in expected) and not (read and read[-1].odd_trailer):
             return f"h11 does not find {asked} in {read}"
     return None
 

@@ -21,6 +21,7 @@ class Asked:
     body: bytes
     complete: bool = False
     goes_on: bool = True  # the client wants to keep the connection
+    odd_trailer: bool = False  # h11 stops at framing in a trailer, where RFC 9110 section 6.5.1 has it ignored
 
 
 @dataclass(slots=True)
@@ -101,8 +102,8 @@ def _read_request(server: h11.Connection) -> Asked | None:
         while isinstance(event := server.next_event(), h11.Data):
             asked.body += event.data
         asked.complete = isinstance(event, h11.EndOfMessage)
-    except h11.RemoteProtocolError:
-        pass
+    except h11.RemoteProtocolError as error:
+        asked.odd_trailer = "Transfer-Encoding" in str(error) or "Content-Length" in str(error)
     return asked
 
 
