@@ -103,8 +103,12 @@ def _read_request(server: h11.Connection) -> Asked | None:
             asked.body += event.data
         asked.complete = isinstance(event, h11.EndOfMessage)
     except h11.RemoteProtocolError as error:
-        asked.odd_trailer = "Transfer-Encoding" in str(error) or "Content-Length" in str(error)
+        asked.odd_trailer = _is_about_framing(error)
     return asked
+
+
+def _is_about_framing(error: h11.RemoteProtocolError) -> bool:
+    return "Transfer-Encoding" in str(error) or "Content-Length" in str(error)
 
 
 def read_answers(data: bytes, methods: list[str], ended: bool) -> tuple[list[Answered], str]:
@@ -144,9 +148,14 @@ def _read_one(client: h11.Connection) -> Answered | None:
 
 
 def _read_rest(client: h11.Connection, answer: Answered) -> None:
-    while isinstance(event := client.next_event(), h11.Data):
-        answer.body += event.data
-    answer.complete = isinstance(event, h11.EndOfMessage)
+    try:
+        while isinstance(event := client.next_event(), h11.Data):
+            answer.body += event.data
+        answer.complete = isinstance(event, h11.EndOfMessage)
+    except h11.RemoteProtocolError as error:
+        answer.complete = _is_about_framing(error)  # in a trailer, for the head has been read: see ``odd_trailer``
+        if not answer.complete:
+            raise
 
 
 class _Counter:
