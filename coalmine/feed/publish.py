@@ -62,8 +62,10 @@ class SnapshotFeed:
         self._next: Future[Snapshot] = Future()  # the round that has not begun
 
     def resume(self, stored: Snapshot) -> None:
-        """``stored`` is what workers serve until there is something to publish."""
+        """``stored`` is what workers serve until there is something to publish. On the loop of the server."""
         self.current = stored
+        if self._server is not None:
+            self._server.resume(Publication(stored.version, write_change(None, stored)))
 
     # Publishing --------------------------------------------------------------------------------------
 

@@ -180,6 +180,11 @@ class FeedServer:
         """Have a snapshot ready for workers that connect later."""
         self._publication = publication
 
+    def resume(self, publication: Publication) -> None:
+        """Offer what was published before this process began: who serves it already only says so."""
+        self.keep(publication)
+        self._offer(*self._workers.values())
+
     async def publish(self, publication: Publication) -> list[WorkerState]:
         """Send to all and wait until they have answered, at most ``ack_seconds``; returns those that did not."""
         self.keep(publication)

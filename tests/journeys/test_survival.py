@@ -165,6 +165,7 @@ def serve_with_the_database_locked(database: Path, proxy: str) -> None:
 
 
 def assert_not_ready(admin: str, reason: str) -> None:
+    wait_until(lambda: ask(f"{admin}/readyz").json["checks"][1]["ok"], "the word of the workers")
     answer = ask(f"{admin}/readyz")
     checks = {check["name"]: check for check in answer.json["checks"]}
     assert (answer.status, checks["catalog"]["ok"], checks["workers"]["ok"]) == (503, False, True)
