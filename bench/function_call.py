@@ -46,7 +46,10 @@ POSTED = {**HEADERS, "Content-Type": "application/json"}
 
 @dataclass(frozen=True)
 class Call:
-    """``over`` is the plain forward that it is compared with; ``target`` what the upstream has to be asked for."""
+    """``over`` is the plain forward that it is compared with; ``target`` what the upstream has to be asked for.
+
+    ``{n}`` is another number in every request.
+    """
 
     name: str
     route: dict[str, Any]
@@ -68,40 +71,40 @@ CALLS_COMPARED = (
     Call(
         "plain forward",
         {"match": {"path": {"prefix": "/plain"}}, "rewrite": {"prefix": "/api/pets"}, "destinations": _to(None)},
-        "/plain/7",
-        "/api/pets/7",
+        "/plain/{n}",
+        "/api/pets/{n}",
     ),
     Call(
         "path parameter",
         {"match": {"path": {"template": "/by-path/{id}"}}, "destinations": _to("findPet")},
-        "/by-path/7",
-        "/api/pets/7",
+        "/by-path/{n}",
+        "/api/pets/{n}",
     ),
     Call(
         "query parameter",
         {"match": {"path": {"exact": "/by-query"}}, "destinations": _to("findPets")},
-        "/by-query?limit=7",
-        "/api/pets?limit=7",
+        "/by-query?limit={n}",
+        "/api/pets?limit={n}",
     ),
     Call(
         "header template",
         {"match": {"path": {"exact": "/by-header"}}, "destinations": _to("findPets", **{"x-token": "{header.x-user}"})},
-        "/by-header",
-        "/api/pets",
+        "/by-header?n={n}",
+        "/api/pets?n={n}",
     ),
     Call(
         "plain forward of a POST",
         {"match": {"path": {"prefix": "/post"}}, "rewrite": {"prefix": "/api/pets"}, "destinations": _to(None)},
-        "/post/7",
-        "/api/pets/7",
+        "/post/{n}",
+        "/api/pets/{n}",
         "plain forward of a POST",
         ORDER,
     ),
     Call(
         "body template",
         {"match": {"path": {"exact": "/by-body"}}, "destinations": _to("findPet", id="{body.pet.id}")},
-        "/by-body",
-        "/api/pets/7",
+        "/by-body?n={n}",
+        "/api/pets/7?n={n}",
         "plain forward of a POST",
         ORDER,
     ),
@@ -132,11 +135,12 @@ def make_caller(snapshot: Snapshot) -> Callable[[Request, bytes], bytes]:
     return call
 
 
-def parse(call: Call) -> Request:
+def parse(call: Call, number: int) -> Request:
     method = "POST" if call.body else "GET"
     length = {"Content-Length": str(len(call.body))} if call.body else {}
     fields = {"Host": "bench.test", **call.case.headers, **length}
-    lines = [f"{method} {call.path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
+    path = call.path.replace("{n}", str(number))
+    lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
     request = parse_request("\r\n".join(lines).encode() + b"\r\n\r\n", "127.0.0.1")
     assert isinstance(request, Request), request
     return request
@@ -146,8 +150,8 @@ def time_calls(snapshot: Snapshot) -> dict[str, float]:
     """Microseconds, by the name of the call."""
     caller, best = make_caller(snapshot), {call.name: float("inf") for call in CALLS_COMPARED}
     for call in CALLS_COMPARED:
-        head = caller(parse(call), call.body.encode())
-        assert head.split()[1] == call.target.encode(), head
+        head = caller(parse(call, 8), call.body.encode())
+        assert head.split()[1] == call.target.replace("{n}", "8").encode(), head
     gc.collect()
     gc.freeze()
     for _ in range(TURNS):
@@ -157,7 +161,7 @@ def time_calls(snapshot: Snapshot) -> dict[str, float]:
 
 
 def _time_once(caller: Callable[[Request, bytes], bytes], call: Call) -> float:
-    requests, body = [parse(call) for _ in range(CALLS)], call.body.encode()
+    requests, body = [parse(call, number) for number in range(CALLS)], call.body.encode()
     started = time.process_time()
     for request in requests:
         caller(request, body)

@@ -39,15 +39,17 @@ BROWSER = {
 
 @dataclass(frozen=True)
 class Case:
-    """Requests under /service-500/, which all proxies send to /api/ of the upstream."""
+    """Requests under /service-500/, which all proxies send to /api/ of the upstream.
+
+    ``{n}`` in the path becomes the number of the request, ``{route}`` that of one of ``routes``.
+    """
 
     name: str
     path: str = PATH
     headers: dict[str, str] = field(default_factory=dict)
     body: str = ""
     answer_bytes: int = 0  # where throughput is what counts
-    different: bool = False  # no two requests have the same query
-    routes: int = 0  # each request takes another of that many routes
+    routes: int = 1
     connections: int = CONNECTIONS
 
 
@@ -55,7 +57,7 @@ SMALL = Case("small GET")
 CASES = (
     SMALL,
     Case("browser's headers", headers=BROWSER),
-    Case("every request different", different=True),
+    Case("every request different", f"{NEAR}/pets/{{n}}?limit={{n}}"),
     Case("POST of 10 KB", f"{NEAR}/orders", {"Content-Type": "application/json"}, body="x" * 10_240),
     Case("100 KB answer", f"{NEAR}/large", answer_bytes=FILES["large"]),
     Case("1 MB stream", f"{NEAR}/stream", answer_bytes=FILES["stream"]),
@@ -92,10 +94,10 @@ def write_script(case: Case, folder: Path) -> Path:
     lines = [f"wrk.headers[{json.dumps(name)}] = {json.dumps(value)}" for name, value in case.headers.items()]
     if case.body:
         lines += ['wrk.method = "POST"', f"wrk.body = {json.dumps(case.body)}"]
-    path = "wrk.path .. '?limit=' .. n" if case.different else ""
-    if case.routes:  # far from each other, so that no cache of the processor helps: 7919 is prime
-        path = f"'/service-' .. (n * 7919 % {case.routes}) .. '/pets/7'"
-    if path:
+    if "{" in case.path:
+        # routes far from each other, so that no cache of the processor helps: 7919 is prime
+        route = f"' .. (n * 7919 % {case.routes}) .. '"
+        path = f"'{case.path}'".replace("{n}", "' .. n .. '").replace("{route}", route)
         lines += ["local n = 0", f"request = function() n = n + 1; return wrk.format(nil, {path}) end"]
     script = folder / f"{re.sub('[^a-z0-9]+', '-', case.name.lower())}.lua"
     script.write_text("\n".join(lines) + "\n")
@@ -114,7 +116,7 @@ def read_wrk(text: str) -> Told:
 
 def run_wrk(case: Case, port: int, seconds: int, folder: Path) -> tuple[Told, float]:
     """What it told, and the seconds of processor time it took."""
-    url = f"http://127.0.0.1:{port}{case.path}"
+    url = f"http://127.0.0.1:{port}{case.path.partition('{')[0]}"
     script = str(write_script(case, folder))
     command = [find("wrk") or "wrk", "-t1", f"-c{case.connections}", f"-d{seconds}s", "-s", script, url]
     before = _children_seconds()

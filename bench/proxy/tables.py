@@ -1,4 +1,4 @@
-"""What a request costs in a table of 10 and of 10,000 routes, when every request takes another route."""
+"""What a request costs in a table of 10 and of 10,000 routes, when every request takes another route and another id."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def start_one(field: Field, peer: Peer, size: int, stack: ExitStack) -> Proxy:
 
 
 def measure_once(field: Field, size: int, proxy: Proxy) -> Sample:
-    case = Case(f"{size} routes", routes=size)
+    case = Case(f"{size} routes", "/service-{route}/pets/{n}", routes=size)
     return measure(case, proxy.process.pid, proxy.port, field.upstream, field.effort.seconds, field.folder)
 
 

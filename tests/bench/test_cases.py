@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from bench.proxy.cases import judge, read_wrk
+from bench.proxy.cases import Case, judge, read_wrk, write_script
 
 QUIET = """Running 1s test @ http://127.0.0.1:8080/
   1 threads and 64 connections
@@ -33,6 +35,11 @@ def test_requests_seconds_and_errors_are_read(text: str, requests: int, seconds:
 def test_a_run_without_a_result_is_an_error_that_shows_what_was_said() -> None:
     with pytest.raises(ValueError, match="unable to connect"):
         read_wrk("unable to connect to 127.0.0.1:1 Connection refused")
+
+
+def test_a_path_with_numbers_is_another_one_in_every_request(tmp_path: Path) -> None:
+    script = write_script(Case("many routes", "/service-{route}/pets/{n}?limit={n}", routes=10), tmp_path).read_text()
+    assert "'/service-' .. (n * 7919 % 10) .. '/pets/' .. n .. '?limit=' .. n .. ''" in script
 
 
 @pytest.mark.parametrize(
