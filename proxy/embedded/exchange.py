@@ -41,32 +41,52 @@ if TYPE_CHECKING:
 
 
 class Exchange(Tries):
-    """An owner of an upstream connection (``upstream.Owner``), and what its client connection talks to.
+    """An owner of an upstream connection (``upstream.Owner``), and what its client connection talks to."""
 
-    One is made per request, so what is rare stands as a class attribute until an exchange has it.
-    """
+    __slots__ = (
+        "_close",
+        "_encode",
+        "_withheld",
+        "half_closed",
+        "received",
+        "reply",
+        "request",
+        "sent",
+        "sent_at",
+        "served",
+        "started",
+        "status",
+        "tunnelling",
+        "upstream_seconds",
+        "way",
+    )
 
-    reply: Reply | None = None
-    way: Way | None = None  # of a quiet request, whose head it writes
-    status = 0
-    sent_at = 0.0
-    upstream_seconds: float | None = None
-    received = sent = 0  # bytes of content, of the request and of the answer
-    request_done = True
-    tunnelling = False
-    half_closed = False  # one side of the tunnel has ended
-    _withheld = False  # the client waits for 100 (Continue) before it sends its body
-    _close = False  # the client's connection ends with this exchange
+    _encode: Encode
 
     def __init__(self, engine: Engine, client: ClientConnection, request: Request) -> None:
+        # All at once: slots are read many times per request, and several times as fast as defaults of a class.
         self.engine = engine
         self.client = client
         self.request = request
         self.served = engine.served
         self.started = engine.clock.read()
-        self._encode: Encode
-        if engine.telemetry is not None:
-            self.trace = Trace(engine.telemetry, request, time.time_ns)
+        self.forward = self.endpoint = self.upstream = self.sink = self.budget = None
+        self._attempt = self._timer = None
+        self.over = self._begun = self._fresh = self._retrying = False
+        self.tries = 0
+        self._limit = 0.0
+        self.reply: Reply | None = None
+        self.way: Way | None = None  # of a quiet request, whose head it writes
+        self.status = 0
+        self.sent_at = 0.0
+        self.upstream_seconds: float | None = None
+        self.received = self.sent = 0  # bytes of content, of the request and of the answer
+        self.request_done = True
+        self.tunnelling = False
+        self.half_closed = False  # one side of the tunnel has ended
+        self._withheld = False  # the client waits for 100 (Continue) before it sends its body
+        self._close = False  # the client's connection ends with this exchange
+        self.trace = None if engine.telemetry is None else Trace(engine.telemetry, request, time.time_ns)
 
     # Deciding
 

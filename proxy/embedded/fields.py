@@ -26,44 +26,79 @@ _SCAN = compile_scan(READ_FROM_REQUESTS, underscores=True)
 
 
 class RequestFields:
-    """One block of fields. What is rare stands as a class attribute until a block has it.
+    """One block of fields.
 
     ``rest`` is the block without the fields of READ_FROM_REQUESTS and those that Connection lists; ``onward`` is kept
     by ``forwarding``. ``has_body``: content follows. ``quiet``: none does, and nothing else stands here that the next
     request needs put back. ``usual``: they ask nothing of the request line.
     """
 
-    block = b""
-    tail = b"\r\n\r\n"  # the block and the empty line
-    tail_length = 4
-    rest = b""
-    authority = b""  # of Host
-    host = ""  # of Host: lower-case, without port
-    length: int | None = None  # Content-Length
-    chunked = False
-    close = False
-    keep_alive = False
-    upgrade = b""  # a protocol of TUNNELLED
-    expects_continue = False
-    expectation = b""  # another one, which nobody here can meet
-    takes_trailers = False
-    listed: tuple[bytes, ...] = ()  # what else Connection lists
-    forwarded_for = b""
-    forwarded_proto = ""
-    forwarded_host = b""
-    forwarded_more = b""  # other claims about the client, as a block
-    forwarded = b""
-    request_id = b""
-    via = b""
-    max_forwards: int | None = None
-    traceparent = b""  # where it is valid
-    tracestate = b""
-    parents = 0  # how many lines of traceparent there are
-    onward: bytes | None = None
-    has_body = False
-    quiet = False
-    usual = False
-    _pairs: Sequence[tuple[bytes, bytes]] | None = None
+    __slots__ = (
+        "_pairs",
+        "authority",
+        "block",
+        "chunked",
+        "close",
+        "expectation",
+        "expects_continue",
+        "forwarded",
+        "forwarded_for",
+        "forwarded_host",
+        "forwarded_more",
+        "forwarded_proto",
+        "has_body",
+        "host",
+        "keep_alive",
+        "length",
+        "listed",
+        "max_forwards",
+        "onward",
+        "parents",
+        "quiet",
+        "request_id",
+        "rest",
+        "tail",
+        "tail_length",
+        "takes_trailers",
+        "traceparent",
+        "tracestate",
+        "upgrade",
+        "usual",
+        "via",
+    )
+
+    def __init__(self) -> None:
+        self.block = b""
+        self.tail = b"\r\n\r\n"  # the block and the empty line
+        self.tail_length = 4
+        self.rest = b""
+        self.authority = b""  # of Host
+        self.host = ""  # of Host: lower-case, without port
+        self.length: int | None = None  # Content-Length
+        self.chunked = False
+        self.close = False
+        self.keep_alive = False
+        self.upgrade = b""  # a protocol of TUNNELLED
+        self.expects_continue = False
+        self.expectation = b""  # another one, which nobody here can meet
+        self.takes_trailers = False
+        self.listed: tuple[bytes, ...] = ()  # what else Connection lists
+        self.forwarded_for = b""
+        self.forwarded_proto = ""
+        self.forwarded_host = b""
+        self.forwarded_more = b""  # other claims about the client, as a block
+        self.forwarded = b""
+        self.request_id = b""
+        self.via = b""
+        self.max_forwards: int | None = None
+        self.traceparent = b""  # where it is valid
+        self.tracestate = b""
+        self.parents = 0  # how many lines of traceparent there are
+        self.onward: bytes | None = None
+        self.has_body = False
+        self.quiet = False
+        self.usual = False
+        self._pairs: Sequence[tuple[bytes, bytes]] | None = None
 
     @property
     def pairs(self) -> Sequence[tuple[bytes, bytes]]:

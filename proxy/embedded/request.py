@@ -19,19 +19,21 @@ from proxy.embedded.options import MAX_TARGET_BYTES
 
 
 class Request(RequestHead):
-    """A request head as it came in; what is rare stands as a class attribute."""
+    """A request head as it came in."""
 
-    verb = b""  # the method's bytes
-    minor = 1
-    plain = False  # its line is
-    fields = NO_FIELDS
-    authority = b""  # of Host, or of an absolute-form target
-    request_id = b""
-    traced = False  # the trace goes on with a span of the gateway's own,
-    trace_block = b""  # which these fields tell
-    received_path = ""  # where it is not the normalised one
-    peer = ""  # the connection's address, where it is that of a trusted proxy and so not the source
-    _pairs: Sequence[tuple[bytes, bytes]] | None = None
+    __slots__ = (
+        "_pairs",
+        "authority",
+        "fields",
+        "minor",
+        "peer",
+        "plain",
+        "received_path",
+        "request_id",
+        "trace_block",
+        "traced",
+        "verb",
+    )
 
     def __init__(
         self,
@@ -50,8 +52,17 @@ class Request(RequestHead):
         self.host = host
         self.source = source
         self.scheme = scheme
-        if headers is not None:
-            self._pairs = headers
+        self._pairs = headers
+        self.verb = b""  # the method's bytes
+        self.minor = 1
+        self.plain = False  # its line is
+        self.fields = NO_FIELDS
+        self.authority = b""  # of Host, or of an absolute-form target
+        self.request_id = b""
+        self.traced = False  # the trace goes on with a span of the gateway's own,
+        self.trace_block = b""  # which these fields tell
+        self.received_path = ""  # where it is not the normalised one
+        self.peer = ""  # the connection's address, where it is that of a trusted proxy and so not the source
 
     @property
     def headers(self) -> Sequence[tuple[bytes, bytes]]:  # type: ignore[override]

@@ -28,25 +28,46 @@ if TYPE_CHECKING:
 
 
 class Tries(Owner):
-    """One is made per request, so what is rare stands as a class attribute until an exchange has it."""
+    """Its attributes get their first values in ``Exchange``, in one go: one is made per request."""
+
+    __slots__ = (
+        "_attempt",
+        "_begun",
+        "_fresh",
+        "_limit",
+        "_retrying",
+        "_timer",
+        "budget",
+        "client",
+        "endpoint",
+        "engine",
+        "forward",
+        "lane",
+        "over",
+        "request_done",
+        "sink",
+        "trace",
+        "tries",
+        "upstream",
+    )
 
     engine: Engine
     client: ClientConnection
-    forward: Forward | None = None
+    forward: Forward | None
     lane: Lane
-    endpoint: Endpoint | None = None
-    upstream: UpstreamConnection | None = None
-    sink: BodySink | None = None  # where the request's body goes; None: nowhere
-    over = False
-    _begun = False  # a byte of the final answer has gone to the client
-    _fresh = False  # no pooled connection for the next try
-    trace: Trace | None = None  # where traces are wanted
-    tries = 0  # how often an endpoint was asked
-    _attempt: asyncio.Task[None] | None = None  # to connect
-    budget: retry.RetryBudget | None = None  # of the upstream, once this request has a place there
-    _retrying = False
-    _limit = 0.0  # until when the response head must have come
-    _timer: asyncio.TimerHandle | None = None
+    endpoint: Endpoint | None
+    upstream: UpstreamConnection | None
+    sink: BodySink | None  # where the request's body goes; None: nowhere
+    over: bool
+    _begun: bool  # a byte of the final answer has gone to the client
+    _fresh: bool  # no pooled connection for the next try
+    trace: Trace | None  # where traces are wanted
+    tries: int  # how often an endpoint was asked
+    _attempt: asyncio.Task[None] | None  # to connect
+    budget: retry.RetryBudget | None  # of the upstream, once this request has a place there
+    _retrying: bool
+    _limit: float  # until when the response head must have come
+    _timer: asyncio.TimerHandle | None
 
     # What the exchange does
 

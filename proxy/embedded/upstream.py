@@ -35,6 +35,8 @@ _TOO_LARGE = "the response head is larger than this gateway accepts"
 class Owner(Protocol):
     """Who uses a connection: an exchange, or the copy of one."""
 
+    __slots__ = ()
+
     request_done: bool  # the whole request has been written
 
     def connected(self, connection: UpstreamConnection) -> None: ...
