@@ -9,7 +9,7 @@ upstream    one upstream connection; connector opens them, endpoints chooses and
 request, response, grammar, body, headers    pure: what HTTP/1.1 messages are
 health      checks whether endpoints are up, where an upstream asks for it
 forwarding, replies                          pure: the heads the engine writes
-retry, mirror, timeouts, stats, access_log, options, tls
+outbox      small messages go out together; retry, mirror, timeouts, stats, access_log, options, tls
 """
 
 from proxy.embedded.certificates import Certificates

@@ -19,6 +19,7 @@ from proxy.embedded.body import BodyReader, FramingError, LengthReader, trailer_
 from proxy.embedded.exchange import Exchange
 from proxy.embedded.fields import RequestFields, bad_request, refuse
 from proxy.embedded.options import LINGER_SECONDS, MAX_AHEAD_BYTES, MAX_DISCARD_BYTES
+from proxy.embedded.outbox import Outlet
 from proxy.embedded.replies import make_reply
 from proxy.embedded.request import Request, parse_request, read_plain_line, refuse_early, refuse_large
 from proxy.embedded.tunnel import pass_end
@@ -53,10 +54,12 @@ class ClientConnection(asyncio.Protocol):
         "deadline",
         "transport",
         "write",
+        "write_soon",
     )
 
-    transport: asyncio.Transport
+    transport: Outlet
     write: Callable[[bytes], None]
+    write_soon: Callable[[bytes], None]
 
     def __init__(self, engine: Engine, scheme: str = "http") -> None:
         self._engine = engine
@@ -78,8 +81,9 @@ class ClientConnection(asyncio.Protocol):
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
+        self.transport = Outlet(cast(asyncio.Transport, transport), self._engine.outbox)
         self.write = self.transport.write
+        self.write_soon = self.transport.write_soon
         peer = transport.get_extra_info("peername")
         self._source = peer[0] if isinstance(peer, tuple) else ""
         engine = self._engine

@@ -16,6 +16,7 @@ from coalmine.tls import TlsError
 from coalmine.tls.client import ClientTls, explain
 from proxy.embedded.endpoints import Endpoint
 from proxy.embedded.options import EngineOptions
+from proxy.embedded.outbox import Outbox
 from proxy.embedded.stats import Counters
 from proxy.embedded.timeouts import Clock
 from proxy.embedded.upstream import Failure, Owner, UpstreamConnection, take_idle
@@ -31,9 +32,10 @@ class AddressRefusedError(OSError):
 class Connector:
     """Hands connections to owners: an idle one at once, a new one when it is there."""
 
-    def __init__(self, options: EngineOptions, counters: Counters, clock: Clock) -> None:
+    def __init__(self, options: EngineOptions, counters: Counters, clock: Clock, outbox: Outbox) -> None:
         self.options = options
         self.clock = clock
+        self.outbox = outbox
         self.live: set[UpstreamConnection] = set()
         self._counters = counters
         self._tasks: set[asyncio.Task[None]] = set()

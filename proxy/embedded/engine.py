@@ -36,6 +36,7 @@ from proxy.embedded.lane import Lanes, labels_of
 from proxy.embedded.listener import TlsListener
 from proxy.embedded.log_lines import Entry
 from proxy.embedded.options import EngineOptions
+from proxy.embedded.outbox import Outbox
 from proxy.embedded.places import Places
 from proxy.embedded.replies import answer_request, format_reply
 from proxy.embedded.request import Request
@@ -82,7 +83,8 @@ class Engine:
         self.stats_store = Stats()
         self.counters = self.stats_store.counters
         self.sweep = Sweep(self.clock, self._look_after)
-        self.connector = Connector(self.options, self.counters, self.clock)
+        self.outbox = Outbox()
+        self.connector = Connector(self.options, self.counters, self.clock, self.outbox)
         self.health = HealthChecks(self.connector, self.sweep, self.counters, draw)
         self.served = self._make_served(RouteTable.compile(EMPTY), {})
         self.places = Places(self.options)

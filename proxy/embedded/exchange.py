@@ -212,7 +212,7 @@ class Exchange(Tries):
         else:
             date = self.engine.sweep.date
             head = write_response_head(response, forward, self.lane, request, chunk=False, close=self._close, date=date)
-        self.client.write(head + body)
+        self.client.write_soon(head + body)
         self.sent = len(body)
         self._finish()
 

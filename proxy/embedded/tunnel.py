@@ -7,12 +7,12 @@ that has vanished does so sooner.
 
 from __future__ import annotations
 
-import asyncio
 import math
 import socket
 from typing import TYPE_CHECKING
 
 from proxy.embedded.forwarding import write_tunnel_head
+from proxy.embedded.outbox import Outlet
 from proxy.embedded.places import leave_place
 from proxy.embedded.response import Response
 
@@ -46,7 +46,7 @@ def arm_tunnel(exchange: Exchange) -> None:
     exchange.client.deadline = engine.clock.read() + seconds
 
 
-def _keep_alive(transport: asyncio.BaseTransport) -> None:
+def _keep_alive(transport: Outlet) -> None:
     connected = transport.get_extra_info("socket")
     if connected is not None:
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -55,7 +55,7 @@ def _keep_alive(transport: asyncio.BaseTransport) -> None:
                 connected.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
-def pass_end(exchange: Exchange, receiver: asyncio.Transport) -> bool:
+def pass_end(exchange: Exchange, receiver: Outlet) -> bool:
     """One side sends no more: tell the other. Whether the tunnel goes on, the other way."""
     if receiver.is_closing() or not receiver.can_write_eof() or exchange.half_closed:
         return False  # TLS has no half; or it is the second end

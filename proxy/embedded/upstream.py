@@ -16,6 +16,7 @@ from coalmine.tls.client import explain
 from proxy.embedded import grammar
 from proxy.embedded.body import BodyReader, CloseReader, FramingError, trailer_of
 from proxy.embedded.options import MAX_IDLE_PER_ENDPOINT, UPSTREAM_IDLE_SECONDS
+from proxy.embedded.outbox import Outlet
 from proxy.embedded.response import Response, parse_response
 
 if TYPE_CHECKING:
@@ -74,10 +75,12 @@ class UpstreamConnection(asyncio.Protocol):
         "reused",
         "transport",
         "write",
+        "write_soon",
     )
 
-    transport: asyncio.Transport
+    transport: Outlet
     write: Callable[[bytes], None]
+    write_soon: Callable[[bytes], None]
 
     def __init__(self, connector: Connector, endpoint: Endpoint) -> None:
         self._connector = connector
@@ -102,8 +105,9 @@ class UpstreamConnection(asyncio.Protocol):
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
+        self.transport = Outlet(cast(asyncio.Transport, transport), self._connector.outbox)
         self.write = self.transport.write
+        self.write_soon = self.transport.write_soon
         self._connector.live.add(self)
 
     def data_received(self, data: bytes) -> None:
@@ -149,7 +153,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._reader = None
         self._interim = 0
         self._on_data = self._read_head
-        self.write(data)
+        self.write_soon(data)
 
     def close(self) -> None:
         """Give the connection up; the owner hears nothing more."""

@@ -21,6 +21,7 @@ from proxy.embedded import Engine, EngineOptions
 from proxy.embedded.client import ClientConnection
 from proxy.embedded.connector import Connector
 from proxy.embedded.endpoints import Endpoint
+from proxy.embedded.outbox import Outbox
 from proxy.embedded.upstream import Owner, UpstreamConnection, take_idle
 from tests.proxy.fuzz.mutate import cut, mutate
 from tests.proxy.fuzz.reading import (
@@ -123,11 +124,13 @@ class House:
 
     def __init__(self) -> None:
         self.engine = Engine(EngineOptions(), draw=lambda: 0.5, now=lambda: 0.0)
-        self.connector = MemoryConnector(self.engine.options, self.engine.counters, self.engine.clock)
+        self.later: deque[Callable[[], object]] = deque()
+        engine = self.engine
+        engine.outbox = Outbox(self.later.append)
+        self.connector = MemoryConnector(engine.options, engine.counters, engine.clock, engine.outbox)
         self.connector.open_pipes(self)
         self.engine.connector = self.connector
         self.engine.apply(build_snapshot(define(route(), up="http://127.0.0.1:9")))
-        self.later: deque[Callable[[], object]] = deque()
         self.upstreams: list[Pipe] = []
         self.peer: Peer = answer_all
 

@@ -1,0 +1,104 @@
+"""What waits to be written goes out in order, and before anything that would overtake it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+
+from proxy.embedded.outbox import SMALL, Outbox, Outlet
+from tests.proxy.support.client import request
+from tests.proxy.support.gateway import Gateway, define, route
+from tests.proxy.support.upstream import RawUpstream
+
+
+class Recorder:
+    """A transport that notes what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[Any] = []
+        self.gone = False
+
+    def write(self, data: bytes) -> None:
+        if self.gone:
+            raise RuntimeError("the handler is closed")
+        self.told.append(data)
+
+    def write_eof(self) -> None:
+        self.told.append("eof")
+
+    def close(self) -> None:
+        self.told.append("close")
+
+    def abort(self) -> None:
+        self.told.append("abort")
+
+    def is_closing(self) -> bool:
+        return self.gone
+
+
+def open_outlet(outbox: Outbox) -> tuple[Recorder, Outlet]:
+    recorder = Recorder()
+    return recorder, Outlet(cast(asyncio.Transport, recorder), outbox)
+
+
+def test_messages_wait_for_the_end_of_the_turn_and_one_call_sends_them_all() -> None:
+    calls: list[Callable[[], None]] = []
+    outbox = Outbox(calls.append)
+    (one, to_one), (two, to_two) = open_outlet(outbox), open_outlet(outbox)
+    for outlet, data in ((to_one, b"a"), (to_two, b"b"), (to_one, b"c")):
+        outlet.write_soon(data)
+    assert (one.told, two.told, len(calls)) == ([], [], 1)
+    calls[0]()
+    assert (one.told, two.told) == ([b"a", b"c"], [b"b"])
+    to_one.write_soon(b"d")
+    assert len(calls) == 2, "the next turn has a call of its own"
+
+
+@pytest.mark.parametrize(
+    ("what", "act"),
+    [
+        (b"now", lambda outlet: outlet.write(b"now")),
+        ("eof", lambda outlet: outlet.write_eof()),
+        ("close", lambda outlet: outlet.close()),
+        ("abort", lambda outlet: outlet.abort()),
+        (b"x" * (SMALL + 1), lambda outlet: outlet.write_soon(b"x" * (SMALL + 1))),
+    ],
+    ids=["write", "write_eof", "close", "abort", "a large message"],
+)
+def test_nothing_overtakes_what_waits(what: object, act: Callable[[Outlet], None]) -> None:
+    calls: list[Callable[[], None]] = []
+    recorder, outlet = open_outlet(Outbox(calls.append))
+    outlet.write_soon(b"first")
+    act(outlet)
+    calls[0]()
+    assert recorder.told == [b"first", what]
+
+
+def test_a_connection_that_was_reset_meanwhile_keeps_nobody_from_being_written_to() -> None:
+    outbox = Outbox(lambda call: None)
+    (gone, to_gone), (other, to_other) = open_outlet(outbox), open_outlet(outbox)
+    to_gone.write_soon(b"a")
+    to_other.write_soon(b"b")
+    gone.gone = True
+    outbox.flush()
+    assert other.told == [b"b"]
+
+
+def test_answers_to_pipelined_requests_come_in_order_whoever_gives_them() -> None:
+    """The upstream's answers wait, the gateway's own do not."""
+    with RawUpstream() as upstream:
+        definitions = define(route(prefix="/up"), up=upstream.origin)
+        with Gateway(definitions) as gateway, gateway.client() as client:
+            client.send(b"".join(request("GET", target) for target in ("/up", "/none", "/up", "/none", "/up")))
+            assert [client.read().status for _ in range(5)] == [200, 404, 200, 404, 200]
+
+
+def test_an_answer_that_ends_its_connection_arrives() -> None:
+    with RawUpstream() as upstream, Gateway(define(route(), up=upstream.origin)) as gateway:
+        for _ in range(20):
+            with gateway.client() as client:
+                answer = client.ask(request("GET", "/", "Connection: close"))
+                assert (answer.status, answer.complete, client.at_end()) == (200, True, True)
