@@ -6,7 +6,6 @@ import json
 import re
 import resource
 import subprocess
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -139,19 +138,18 @@ def _children_seconds() -> float:
 def measure(case: Case, proxy: int, port: int, upstream: int, seconds: int, folder: Path) -> Sample:
     """``proxy`` and ``upstream`` are process ids."""
     ours, theirs = list_family(proxy), list_family(upstream)
-    begun, busy, used, answering = time.monotonic(), busy_seconds(PROXY_CORE), cpu_seconds(ours), cpu_seconds(theirs)
+    busy, used, answering = busy_seconds(PROXY_CORE), cpu_seconds(ours), cpu_seconds(theirs)
     told, asking = run_wrk(case, port, seconds, folder)
-    elapsed = time.monotonic() - begun
     used, answering = cpu_seconds(ours) - used, cpu_seconds(theirs) - answering
     busy = busy_seconds(PROXY_CORE) - busy
     if told.requests == 0:
         raise ValueError(f"no request was answered, {told.errors} errors")
-    return Sample(
+    return Sample(  # shares of wrk's own seconds: while it starts, nobody has anything to do
         rate=told.rate,
         cost=used / told.requests * 1e6,
-        proxy=used / elapsed,
-        load=(asking + answering) / elapsed,
-        others=max(0.0, (busy - used) / elapsed) if PINS else 0.0,
+        proxy=min(1.0, used / told.seconds),
+        load=min(1.0, (asking + answering) / told.seconds),
+        others=max(0.0, (busy - used) / told.seconds) if PINS else 0.0,
         errors=told.errors,
     )
 
