@@ -7,7 +7,6 @@ Rule 2: a standing decision is what ``decide`` would say, each time. Where that 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from coalmine.routing.decision import Forward, RequestHead
@@ -24,7 +23,7 @@ class Standing(NamedTuple):
     Those with ``body: none`` are for requests without a body.
     """
 
-    forwards: tuple[Forward, ...]
+    forwards: list[Forward]
     spread: Spread
 
 
@@ -34,10 +33,16 @@ def find_standing(table: RouteTable, head: RequestHead) -> Standing | None:
     if service is None or head.method == "OPTIONS" or is_suspect(head.path):  # it may be a preflight, or a disguise
         return None
     matched = service.match(head)
-    if matched is None or not matched.by_path or matched.route.action.spread is None:
+    if matched is None or not matched.by_path:
         return None
     action = matched.route.action
-    bare = replace(head, query=None, headers=())
-    forwards = [send(bare, matched, None) for send in action.sends]
-    common = tuple(forward for forward in forwards if isinstance(forward, Forward) and forward.common)
-    return Standing(common, action.spread) if len(common) == len(forwards) and action.spread is not None else None
+    if action.spread is None:
+        return None
+    bare = RequestHead(head.method, head.path, None, head.host, (), head.source, head.scheme)
+    forwards: list[Forward] = []
+    for send in action.sends:
+        forward = send(bare, matched, None)
+        if not isinstance(forward, Forward) or not forward.common:
+            return None
+        forwards.append(forward)
+    return Standing(forwards, action.spread)

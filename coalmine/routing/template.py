@@ -59,8 +59,11 @@ class Template:
         """The captures of a ``path`` that is known to match."""
         if self.places is None:
             return self.match(path) or {}
-        texts = path[1:].split("/")
-        return {name: texts[place] for name, place in self.places}
+        texts = path.split("/")
+        found: dict[str, str] = {}
+        for name, place in self.places:
+            found[name] = texts[place + 1]  # in a loop: a comprehension would be one more call
+        return found
 
     def expand(self, values: Mapping[str, str]) -> str:
         """The path with every placeholder replaced by its value, encoded already; KeyError if one lacks."""

@@ -151,9 +151,10 @@ def _collect(start: TemplateNode, segments: list[str], at: int, found: list[Buck
         text = segments[index]
         child = node.children.get(text)
         anything = node.anything if text else None
-        for segment, partial in node.partials.items():
-            if capture_segment(segment, text, {}):
-                _collect(partial, segments, index + 1, found)
+        if node.partials:
+            for segment, partial in node.partials.items():
+                if capture_segment(segment, text, {}):
+                    _collect(partial, segments, index + 1, found)
         if child is not None and anything is not None:
             _collect(anything, segments, index + 1, found)
         node = child if child is not None else anything

@@ -138,14 +138,15 @@ def write_response_head(
 
 
 def repeat_response_head(response: Response, forward: Forward, lane: Lane, request: Request) -> bytes:
-    """As ``write_response_head``, kept: the same response on the same lane has the same head.
+    """As ``write_response_head``, kept: the same response has the same head on all lanes that edit nothing.
 
     For responses with a date and HTTP/1.1 connections that go on, where ``forward`` adds nothing of its own.
     """
+    editor = None if lane.edits_nothing else lane
     written = response.written
-    if written is None or written[0] is not lane:
+    if written is None or written[0] is not editor:
         head = write_response_head(response, forward, lane, request, chunk=False, close=False, date=b"")
-        written = response.written = lane, head
+        written = response.written = editor, head
     return written[1]
 
 

@@ -22,6 +22,7 @@ class Lane:
         "_stats",
         "cluster",
         "cors",
+        "edits_nothing",
         "host",
         "per_try",
         "preserves_host",
@@ -43,6 +44,7 @@ class Lane:
         self.host = None if forward.host is None else forward.host.encode("ascii")
         self.preserves_host = route.host == "preserve"
         self.cors = route.cors is not None
+        self.edits_nothing = self.response_edits is None and not self.cors  # of answers
         self._stats = stats
         self._by_status: dict[int, Series] = {}
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import replace
+from typing import Any
 
 from coalmine.routing.decision import Forward
 from coalmine.routing.standing import find_standing
@@ -24,6 +25,9 @@ from proxy.embedded.request import Request
 MAX_WAYS = 16_384
 # A longer path is remembered by nobody: most likely it is made up.
 MAX_PATH = 512
+
+
+_UNKNOWN: Any = object()  # where None says that there is no way
 
 
 class Way:
@@ -87,9 +91,8 @@ class Ways:
     def find(self, request: Request, draw: Draw) -> Way | None:
         """The way of ``request``; None: decide."""
         key = request.host, request.method, request.path
-        try:
-            way = self.known[key]
-        except KeyError:
+        way = self.known.get(key, _UNKNOWN)
+        if way is _UNKNOWN:
             way = self._learn(key, request)
         if way is None or (request.fields.has_body and not way.streams):
             return None
@@ -107,5 +110,7 @@ class Ways:
         standing = find_standing(self._table, request)
         if standing is None:
             return None
-        ways = tuple(Way(forward, self._lanes.find(forward)) for forward in standing.forwards)
-        return ways[0] if len(ways) == 1 else Crossing(ways, standing.spread)
+        forwards, find = standing.forwards, self._lanes.find
+        if len(forwards) == 1:
+            return Way(forwards[0], find(forwards[0]))
+        return Crossing(tuple(Way(forward, find(forward)) for forward in forwards), standing.spread)
