@@ -204,20 +204,21 @@ class ClientConnection(asyncio.Protocol):
             self._release(AHEAD)
 
     def _begin_at_once(self, data: bytes) -> bool:
-        """Begin with ``data`` where it is one head, whole and nothing else: so most of them come."""
-        size = len(data)
-        if size - 4 > self._engine.options.max_header_bytes:
-            return False
-        fields = self._fields
-        if fields is not None and data.endswith(fields.tail):
+        """Begin with ``data`` where it has a whole head: so most of them come, and mostly nothing behind."""
+        size, limit, fields = len(data), self._engine.options.max_header_bytes, self._fields
+        if fields is not None and size - 4 <= limit and data.endswith(fields.tail):
             request = read_plain_line(data, size - fields.tail_length, fields, self._source, self._scheme)
             if request is not None:
                 self._begin(request)
                 return True
-        if 0 < data.find(_HEAD_END) == size - 4 and data[0] != _CR:
-            self._begin_with(data)
-            return True
-        return False
+        end = data.find(_HEAD_END) + 4
+        if not 4 < end <= limit + 4 or data[0] == _CR:
+            return False
+        self._ahead = data[end:]
+        self._begin_with(data[:end])
+        if self._exchange is not None and len(self._ahead) > MAX_AHEAD_BYTES:
+            self._hold(AHEAD)
+        return True
 
     def _can_begin(self) -> bool:
         return not (
