@@ -2,8 +2,8 @@
 
 Rule 1: workers count from their own start. What they had counted when the canary started is subtracted, worker by
     worker.
-Rule 2: a control process that was restarted knows nothing of workers that ended before. Figures then say that
-    something is missing, and since when nothing is.
+Rule 2: a control process that was restarted knows nothing of workers that ended while there was none; what others
+    counted was kept. Figures then say that something is missing, and since when nothing is.
 Rule 3: quantiles are estimated from buckets as Prometheus' histogram_quantile does: a bucket is evenly filled; above
     the last bound it is that bound.
 """
@@ -83,7 +83,7 @@ def find_figures(canary: Canary, counts: Counts) -> Period:
     versions = _figures(canary, now, known)
     alive = set(baseline.alive)
     if alive and alive <= now.keys():
-        return Period(canary.started, versions)  # they all live on, so nobody was started in the place of one
+        return Period(canary.started, versions)  # each lives on, or control saw it end and kept what it counted
     when = f"{counts.since:%Y-%m-%d %H:%M:%S} UTC"
     if alive & now.keys():
         return Period(canary.started, versions, f"without workers that ended before {when}, when control was restarted")
