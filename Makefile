@@ -27,8 +27,10 @@ demo: $(RUNTIME) ## two pet stores, a gateway in front of them, and what to try;
 serve: $(RUNTIME) ## the gateway itself, with its defaults
 	@$(RUN) -m coalmine serve
 
-test: $(DEV) ## the whole test suite
-	$(RUN) -m pytest
+# Two processes: one waits for sockets and timers while the other computes. A file stays in one of them, because
+# its tests share a gateway.
+test: $(DEV) ## the whole test suite, in two processes
+	$(RUN) -m pytest -n 2 --dist loadfile
 
 check: $(DEV) lint types layers coverage ## everything that has to be green before a change lands
 
