@@ -9,6 +9,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -115,9 +116,16 @@ def test_requests_in_flight_are_answered_and_new_connects_refused(tmp_path: Path
         assert not any(map(is_running, children))
 
 
-def test_an_interrupt_stops_with_exit_code_0_and_leaves_no_files_but_the_catalog(tmp_path: Path) -> None:
-    temporary = tmp_path / "tmp"
-    temporary.mkdir()
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """With a short name, because the path of a Unix socket in it has 107 bytes at most (unix(7))."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+def test_an_interrupt_stops_with_exit_code_0_and_leaves_no_files_but_the_catalog(
+    tmp_path: Path, temporary: Path
+) -> None:
     with run_coalmine(tmp_path, environ={"TMPDIR": str(temporary)}) as coalmine:
         assert [line.split() for line in coalmine.output.lines] == [
             ["proxy", coalmine.proxy],
@@ -136,9 +144,7 @@ def test_an_interrupt_stops_with_exit_code_0_and_leaves_no_files_but_the_catalog
     }
 
 
-def test_killing_everything_at_once_leaves_no_temporary_files(tmp_path: Path) -> None:
-    temporary = tmp_path / "tmp"
-    temporary.mkdir()
+def test_killing_everything_at_once_leaves_no_temporary_files(tmp_path: Path, temporary: Path) -> None:
     with run_coalmine(tmp_path, environ={"TMPDIR": str(temporary)}) as coalmine:
         children = child_processes(coalmine.process.pid)
         os.kill(coalmine.process.pid, signal.SIGKILL)

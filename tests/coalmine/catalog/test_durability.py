@@ -19,7 +19,7 @@ from coalmine.errors import CatalogError
 from coalmine.model import Definitions
 from tests.coalmine.catalog.support import REPORT, document, function, route, upstream
 
-ROUNDS = 6
+ROUNDS = 4  # bench/durability kills hundreds of times
 
 WRITER = """
 import sys
