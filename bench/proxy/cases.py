@@ -18,6 +18,7 @@ from bench.proxy.upstream import FILES
 
 CONNECTIONS = 64
 WRK_TIMEOUT = 30  # beyond its seconds
+LATE_SECONDS = 2  # what wrk calls a timeout: it goes on waiting, and the answer comes
 FULL = 0.95  # of a core: who has that little left is the bottleneck
 NOTABLE = 0.05  # of the proxy's core: what other programs may take unmentioned
 NEAR = f"/service-{NEAR_ROUTE}"
@@ -71,7 +72,8 @@ class Told:
 
     requests: int
     seconds: float
-    errors: int
+    errors: int  # connections that broke, and answers other than 2xx or 3xx
+    late: int = 0  # good answers that took longer than LATE_SECONDS
 
     @property
     def rate(self) -> float:
@@ -86,6 +88,7 @@ class Sample:
     load: float  # share of theirs that load generator and upstream took
     others: float  # share of the proxy's core that was neither idle nor the proxy's
     errors: int
+    late: int = 0
 
 
 def write_script(case: Case, folder: Path) -> Path:
@@ -108,9 +111,10 @@ def read_wrk(text: str) -> Told:
     requests = re.search(r"(\d+) requests in ([\d.]+)(ms|s|m)", text)
     if requests is None:
         raise ValueError(f"wrk told no result: {' '.join(text.split())[-200:]}")
-    errors = sum(map(int, re.findall(r"(?:Non-2xx or 3xx responses: |connect |read |write |timeout )(\d+)", text)))
+    errors = sum(map(int, re.findall(r"(?:Non-2xx or 3xx responses: |connect |read |write )(\d+)", text)))
+    late = sum(map(int, re.findall(r"timeout (\d+)", text)))
     unit = {"ms": 0.001, "s": 1.0, "m": 60.0}[requests[3]]
-    return Told(int(requests[1]), float(requests[2]) * unit, errors)
+    return Told(int(requests[1]), float(requests[2]) * unit, errors, late)
 
 
 def run_wrk(case: Case, port: int, seconds: int, folder: Path) -> tuple[Told, float]:
@@ -151,7 +155,16 @@ def measure(case: Case, proxy: int, port: int, upstream: int, seconds: int, fold
         load=min(1.0, (asking + answering) / told.seconds),
         others=max(0.0, (busy - used) / told.seconds) if PINS else 0.0,
         errors=told.errors,
+        late=told.late,
     )
+
+
+def count_faults(samples: Iterable[Sample]) -> list[str]:
+    """What of the answers was not as it should be; nothing to say where all were."""
+    found = list(samples)
+    errors, late = sum(sample.errors for sample in found), sum(sample.late for sample in found)
+    remarks = [f"{errors} errors"] if errors else []
+    return [*remarks, *([f"{late} answers took more than {LATE_SECONDS} s"] if late else [])]
 
 
 def judge(proxy: float, load: float, others: float) -> str:

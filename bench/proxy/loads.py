@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from bench.processes import list_family
-from bench.proxy.cases import CASES, SMALL, Case, Sample, judge, measure, megabytes
+from bench.proxy.cases import CASES, SMALL, Case, Sample, count_faults, judge, measure, megabytes
 from bench.proxy.field import Field, attempt, list_absent, median, say
 from bench.proxy.gateway import list_workers
 from bench.proxy.peers import OURS, Proxy
@@ -139,10 +139,8 @@ def _spread(rates: Sequence[float]) -> str:
 
 
 def _remarks(samples: Sequence[Sample], verdict: str, problem: str | None) -> Iterable[str]:
-    errors = sum(sample.errors for sample in samples)
-    return filter(
-        None, [verdict, f"{errors} errors" if errors else "", f"one round failed: {problem}" if problem else ""]
-    )
+    failed = f"one round failed: {problem}" if problem else ""
+    return filter(None, [verdict, *count_faults(samples), failed])
 
 
 def _list_memory(results: Results) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from bench.proxy.cases import Case, Sample, judge, measure
+from bench.proxy.cases import Case, Sample, count_faults, judge, measure
 from bench.proxy.field import Field, attempt, list_absent, median, say
 from bench.proxy.peers import Peer, Proxy
 from bench.report import table
@@ -62,7 +62,6 @@ def _row(name: str, few: list[Sample], many: list[Sample]) -> list[str]:
         judge(*(median(values) for values in zip(*((s.proxy, s.load, s.others) for s in runs), strict=True)))
         for runs in (few, many)
     ]
-    errors = sum(sample.errors for sample in (*few, *many))
-    remarks = [*dict.fromkeys(filter(None, verdicts)), *([f"{errors} errors"] if errors else [])]
+    remarks = [*dict.fromkeys(filter(None, verdicts)), *count_faults((*few, *many))]
     costs = [f"{median(sample.cost for sample in runs):.1f}" for runs in (few, many)]
     return [name, *costs, f"{ratio:.2f}", "; ".join(remarks)]

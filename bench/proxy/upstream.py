@@ -81,9 +81,11 @@ def start_upstream(folder: Path, stack: ExitStack) -> tuple[Process, int]:
 
 def _configure(folder: Path, port: int) -> str:
     files = "".join(f"  location = /api/{name} {{ alias {folder}/{name}; }}\n" for name in FILES)
+    # multi_accept: a thousand connections come at once, and one per turn of its loop keeps the last of them waiting for
+    # seconds while the first are busy.
     return (
         f"daemon off; worker_processes 1; error_log stderr crit; pid {folder}/upstream.pid;\n"
-        "events { worker_connections 16384; }\n"
+        "events { worker_connections 16384; multi_accept on; }\n"
         "http { access_log off; keepalive_requests 1000000000; keepalive_timeout 1h; sendfile on;\n"
         f" client_body_temp_path {folder}/upstream-body; open_file_cache max=16;\n"
         f" server {{ listen 127.0.0.1:{port} backlog=4096; default_type application/json;\n"

@@ -23,13 +23,15 @@ BROKEN = """  120 requests in 500.00ms, 22.25KB read
 
 
 @pytest.mark.parametrize(
-    ("text", "requests", "seconds", "errors"),
-    [(QUIET, 46811, 1.1, 0), (BROKEN, 120, 0.5, 15), (QUIET.replace("1.10s", "1.50m"), 46811, 90.0, 0)],
+    ("text", "requests", "seconds", "errors", "late"),
+    [(QUIET, 46811, 1.1, 0, 0), (BROKEN, 120, 0.5, 11, 4), (QUIET.replace("1.10s", "1.50m"), 46811, 90.0, 0, 0)],
     ids=["no errors", "every kind of error", "minutes"],
 )
-def test_requests_seconds_and_errors_are_read(text: str, requests: int, seconds: float, errors: int) -> None:
+def test_requests_seconds_errors_and_late_answers_are_read(
+    text: str, requests: int, seconds: float, errors: int, late: int
+) -> None:
     told = read_wrk(text)
-    assert (told.requests, told.seconds, told.errors) == (requests, seconds, errors)
+    assert (told.requests, told.seconds, told.errors, told.late) == (requests, seconds, errors, late)
 
 
 def test_a_run_without_a_result_is_an_error_that_shows_what_was_said() -> None:
