@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 import threading
 import time
+from contextlib import ExitStack
 
 import pytest
+import uvloop
 
 from coalmine.model import Route
 from coalmine.routing.build import build_snapshot
+from proxy.embedded.engine import Engine
 from tests.proxy.support.client import RawClient, eventually, request
 from tests.proxy.support.gateway import Gateway, define, route, serve
 from tests.proxy.support.upstream import Closed, Peer, RawUpstream, Seen, answer, ok, unread
@@ -273,3 +278,24 @@ def test_an_upstream_that_comes_and_goes_leaves_nothing_behind(gateway: Gateway,
     assert eventually(lambda: gateway.stats()["gauges"]["client_connections"] == 0)
     watched = gateway.call(lambda: set(gateway.engine.sweep.watched))
     assert watched == set()
+
+
+def test_connections_that_wait_are_accepted_several_in_a_turn() -> None:
+    waiting = 24
+
+    async def count_accepted(turns: int) -> int:
+        engine = Engine()
+        with socket.create_server(("127.0.0.1", 0), backlog=100) as sock, ExitStack() as clients:
+            address = sock.getsockname()
+            await engine.serve(sock)
+            for _ in range(waiting):
+                clients.enter_context(socket.create_connection(address))  # the kernel needs nobody to accept it
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            accepted = engine.counters.connections
+            await engine.drain(0.0)
+        with pytest.raises(ConnectionRefusedError):  # no server is left behind
+            socket.create_connection(address)
+        return accepted
+
+    assert uvloop.run(count_accepted(turns=6)) == waiting
