@@ -46,7 +46,8 @@ from proxy.embedded.timeouts import Clock, Sweep
 from proxy.embedded.upstream import close_expired
 from proxy.embedded.ways import Ways
 
-# Connections beyond the limit that may stand around at once to be told so; more than these are dropped unheard.
+# Connections beyond the limit that may stand around at once to be told so. Where there are more, the first of them goes
+# to make room for the next: it has had the longest time to read its answer.
 MAX_TURNED_AWAY = 256
 # Connections that may wait to be accepted; the kernel takes less where net.core.somaxconn says so.
 BACKLOG = 4_096
@@ -96,7 +97,7 @@ class Engine:
         self.places = Places(self.options)
         self.mirrors = 0  # under way
         self._clients: set[ClientConnection] = set()
-        self._turned_away: set[ClientConnection] = set()
+        self._turned_away: dict[ClientConnection, None] = {}  # in the order in which they came
         self._servers: list[asyncio.Server] = []
         self._listening: list[tuple[socket.socket, Callable[[], asyncio.Protocol]]] = []
         self._tls: TlsListener | None = None
@@ -268,16 +269,17 @@ class Engine:
             self.sweep.watched.add(client)
             return True
         self.counters.connections_refused += 1
-        if len(self._turned_away) < MAX_TURNED_AWAY:
-            self._turned_away.add(client)
-            self.sweep.watched.add(client)
-        else:
-            client.transport.abort()
+        if len(self._turned_away) >= MAX_TURNED_AWAY:
+            first = next(iter(self._turned_away))
+            self.leave(first)
+            first.transport.close()
+        self._turned_away[client] = None
+        self.sweep.watched.add(client)
         return False
 
     def leave(self, client: ClientConnection) -> None:
         self._clients.discard(client)
-        self._turned_away.discard(client)
+        self._turned_away.pop(client, None)
         self.sweep.watched.discard(client)
 
     def identify(self, request: Request) -> bytes:

@@ -81,6 +81,23 @@ def test_an_upstream_that_never_answers_leaves_room_for_the_others(limit: int | 
         assert eventually(lambda: gateway.engine.places.taken == 0)
 
 
+def test_every_connection_too_many_is_told_so_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that read nothing and do not go make room for the next, and find their answer when they look."""
+    monkeypatch.setattr("proxy.embedded.engine.MAX_TURNED_AWAY", 3)
+    with (
+        RawUpstream() as upstream,
+        Gateway(define(route(), up=upstream.origin), max_connections=1) as gateway,
+        ExitStack() as stack,
+    ):
+        first = stack.enter_context(gateway.client())
+        assert first.ask(request()).status == 200
+        beyond = [stack.enter_context(gateway.client()) for _ in range(12)]
+        assert eventually(lambda: gateway.stats()["counters"]["connections_refused"] == 12)
+        assert all(is_overloaded(client.read()) and client.at_end() for client in beyond)
+        assert first.ask(request()).status == 200
+        assert len(gateway.engine._turned_away) <= 3
+
+
 def with_body_function(origin: str) -> Definitions:
     """POST /search looks into the body before it asks the upstream."""
     find = function("find", "GET", "/pets", param("name", "query", required=True), upstream="up")
