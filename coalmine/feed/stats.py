@@ -74,6 +74,17 @@ class Series:
         if sent:
             self.response_bytes += sent
 
+    def add_whole(self, seconds: float, sent: int) -> None:
+        """As ``add`` for an answer that came in one piece, to a request without content."""
+        bucket = bisect_left(BUCKETS, seconds)
+        self.count += 1
+        self.seconds += seconds
+        self.buckets[bucket] += 1
+        self.upstream_count += 1
+        self.upstream_seconds += seconds
+        self.upstream_buckets[bucket] += 1
+        self.response_bytes += sent
+
     def merge(self, other: Series) -> None:
         self.count += other.count
         self.seconds += other.seconds

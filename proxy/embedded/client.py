@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, cast
 from coalmine.routing.decision import Reply
 from proxy.embedded.body import BodyReader, FramingError, LengthReader, trailer_of
 from proxy.embedded.exchange import Exchange
+from proxy.embedded.fast import FastExchange
 from proxy.embedded.fields import RequestFields, bad_request, refuse
 from proxy.embedded.options import LINGER_SECONDS, MAX_AHEAD_BYTES, MAX_DISCARD_BYTES
 from proxy.embedded.outbox import Outlet
@@ -40,18 +41,19 @@ class ClientConnection(asyncio.Protocol):
         "_ahead",
         "_engine",
         "_exchange",
+        "_fast",
         "_fields",
         "_half_closed",
         "_holds",
         "_lingering",
         "_reader",
         "_running",
-        "_scheme",
         "_seen",
-        "_source",
         "_trusted",
         "_write_paused",
         "deadline",
+        "scheme",
+        "source",
         "transport",
         "write",
         "write_soon",
@@ -63,9 +65,10 @@ class ClientConnection(asyncio.Protocol):
 
     def __init__(self, engine: Engine, scheme: str = "http") -> None:
         self._engine = engine
-        self._scheme = scheme
+        self.scheme = scheme
         self._ahead: bytes | bytearray = b""  # read, but not yet anybody's
-        self._exchange: Exchange | None = None
+        self._exchange: Exchange | FastExchange | None = None
+        self._fast: FastExchange | None = None  # once there is a request that could use it
         self._reader: BodyReader | None = None  # of the current request's body, until it is complete
         self._fields: RequestFields | None = None  # of the last request
         self._holds = 0
@@ -74,7 +77,7 @@ class ClientConnection(asyncio.Protocol):
         self._lingering = False
         self._half_closed = False
         self._write_paused = False
-        self._source = ""
+        self.source = ""
         self._trusted = False
         self.deadline = math.inf
 
@@ -85,9 +88,9 @@ class ClientConnection(asyncio.Protocol):
         self.write = self.transport.write
         self.write_soon = self.transport.write_soon
         peer = transport.get_extra_info("peername")
-        self._source = peer[0] if isinstance(peer, tuple) else ""
+        self.source = peer[0] if isinstance(peer, tuple) else ""
         engine = self._engine
-        self._trusted = engine.trusted.trusts(self._source)
+        self._trusted = engine.trusted.trusts(self.source)
         if engine.admit(self):
             self.deadline = engine.clock.read() + engine.options.header_timeout_seconds
         else:
@@ -105,7 +108,7 @@ class ClientConnection(asyncio.Protocol):
         if self._reader is not None:
             data = self._read_body(data)
         elif self._exchange is not None and self._exchange.tunnelling:
-            self._exchange.client_tunnelled(data)
+            self._exchange.grow().client_tunnelled(data)
             return
         if data and not self._lingering:
             self._keep(data)
@@ -115,8 +118,8 @@ class ClientConnection(asyncio.Protocol):
         if self._exchange is None or self._reader is not None:
             return False
         if self._exchange.tunnelling:
-            upstream = self._exchange.upstream
-            passed = upstream is not None and pass_end(self._exchange, upstream.transport)
+            exchange = self._exchange.grow()
+            passed = exchange.upstream is not None and pass_end(exchange, exchange.upstream.transport)
             return passed and self.transport.can_write_eof()
         # After a close_notify nothing can be sent here: TLS connections have no half that stays open.
         self._half_closed = self.transport.can_write_eof()
@@ -124,19 +127,19 @@ class ClientConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._engine.leave(self)
-        exchange, self._exchange = self._exchange, None
-        if exchange is not None:
+        if self._exchange is not None:
+            exchange, self._exchange = self._exchange.grow(), None
             exchange.client_lost()
 
     def pause_writing(self) -> None:
         self._write_paused = True
         if self._exchange is not None:
-            self._exchange.client_full()
+            self._exchange.grow().client_full()
 
     def resume_writing(self) -> None:
         self._write_paused = False
         if self._exchange is not None:
-            self._exchange.client_drained()
+            self._exchange.grow().client_drained()
         self._advance()
 
     @property
@@ -207,7 +210,10 @@ class ClientConnection(asyncio.Protocol):
         """Begin with ``data`` where it has a whole head: so most of them come, and mostly nothing behind."""
         size, limit, fields = len(data), self._engine.options.max_header_bytes, self._fields
         if fields is not None and size - 4 <= limit and data.endswith(fields.tail):
-            request = read_plain_line(data, size - fields.tail_length, fields, self._source, self._scheme)
+            end = size - fields.tail_length
+            if fields.fast and self._begin_fast(data[:end], fields):
+                return True
+            request = read_plain_line(data, end, fields, self.source, self.scheme)
             if request is not None:
                 self._begin(request)
                 return True
@@ -219,6 +225,22 @@ class ClientConnection(asyncio.Protocol):
         if self._exchange is not None and len(self._ahead) > MAX_AHEAD_BYTES:
             self._hold(AHEAD)
         return True
+
+    def _begin_fast(self, line: bytes, fields: RequestFields) -> bool:
+        fast = self._fast
+        if fast is None:
+            if self._trusted or not self._engine.fast:
+                return False
+            fast = self._fast = FastExchange(self._engine, self)
+        self._exchange = fast
+        if fast.begin(line, fields):
+            return True
+        self._exchange = None
+        return False
+
+    def replace_exchange(self, exchange: Exchange) -> None:
+        """The request in flight has grown into ``exchange``."""
+        self._exchange = exchange
 
     def _can_begin(self) -> bool:
         return not (
@@ -248,7 +270,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _begin_with(self, raw: bytes) -> bool:
         """Begin the exchange of the request whose head is ``raw``; whether it is one."""
-        request = parse_request(raw, self._source, self._scheme, self._fields)
+        request = parse_request(raw, self.source, self.scheme, self._fields)
         if isinstance(request, Reply):
             self._refuse(request)
             return False
@@ -258,10 +280,10 @@ class ClientConnection(asyncio.Protocol):
 
     def _begin(self, request: Request) -> None:
         if self._trusted:
-            request.peer = self._source
+            request.peer = self.source
             request.scheme = request.fields.forwarded_proto or request.scheme
             request.source = self._engine.trusted.find_source(
-                self._source, request.fields.forwarded_for.decode("latin-1")
+                self.source, request.fields.forwarded_for.decode("latin-1")
             )
         exchange = self._exchange = Exchange(self._engine, self, request)
         if request.fields.has_body:
@@ -302,14 +324,14 @@ class ClientConnection(asyncio.Protocol):
         if done:
             self._reader = None
         if self._exchange is not None:
-            self._exchange.body_received(body, done, trailer_of(reader))
+            self._exchange.grow().body_received(body, done, trailer_of(reader))
         elif done:
             self._discarded()
         return rest
 
     def _fail_body(self, detail: str) -> None:
         if self._exchange is not None:
-            self._exchange.refuse(refuse("bad_request", detail), last=True)
+            self._exchange.grow().refuse(refuse("bad_request", detail), last=True)
         else:
             self.linger()
 
@@ -317,10 +339,10 @@ class ClientConnection(asyncio.Protocol):
 
     def _refuse(self, reply: Reply) -> None:
         """Answer what is not a request; nothing after it can be trusted, so the connection ends."""
-        self.write(self._engine.refuse(reply, self._source))
+        self.write(self._engine.refuse(reply, self.source))
         self.linger(unread=True)
 
-    def exchange_done(self, exchange: Exchange, keep: bool) -> None:
+    def exchange_done(self, exchange: Exchange | FastExchange, keep: bool) -> None:
         """The answer is written; ``keep``: the connection may serve another request."""
         if self._exchange is not exchange:
             return
@@ -341,7 +363,7 @@ class ClientConnection(asyncio.Protocol):
         """Whether reading the rest of an unwanted body, if any, is cheaper than a new connection."""
         if self._reader is None:
             return True
-        withheld = self._exchange is not None and self._exchange.request.expects_continue
+        withheld = self._exchange is not None and self._exchange.grow().request.expects_continue
         return not withheld and isinstance(self._reader, LengthReader) and self._reader.left <= MAX_DISCARD_BYTES
 
     def _discarded(self) -> None:
@@ -372,7 +394,7 @@ class ClientConnection(asyncio.Protocol):
 
     def expire(self, now: float) -> None:
         if self._exchange is not None:
-            self._exchange.expire(now)
+            self._exchange.grow().expire(now)
         elif self._ahead and not self._lingering:
             self._refuse(refuse("request_timeout", "the request head did not arrive in time"))
         else:

@@ -105,6 +105,7 @@ class Engine:
         if self.options.access_log:
             self._log = AccessLog(self.options.access_log, self.counters, queries=self.options.access_log_query)
         self.telemetry = make_telemetry(self.counters) if self.options.traces else None
+        self.fast = self._log is None and self.telemetry is None  # neither asks for more than is counted
         # Unique without asking the kernel each time: chance per process, then a count.
         self._id_prefix = os.urandom(8).hex().encode()
         self._id_count = 0
@@ -285,9 +286,12 @@ class Engine:
     def identify(self, request: Request) -> bytes:
         """The request's id: the client's, or one that is made."""
         if not request.request_id:
-            self._id_count += 1
-            request.request_id = request.fields.request_id or b"%b%012x" % (self._id_prefix, self._id_count)
+            request.request_id = request.fields.request_id or self.make_id()
         return request.request_id
+
+    def make_id(self) -> bytes:
+        self._id_count += 1
+        return b"%b%012x" % (self._id_prefix, self._id_count)
 
     def refuse(self, reply: Reply, source: str) -> bytes:
         """The answer to a message that is not a request: it has no route, so it is counted by its status alone."""

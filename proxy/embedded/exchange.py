@@ -17,6 +17,7 @@ from proxy.embedded.body import Encode, encode_chunked
 from proxy.embedded.fields import refuse
 from proxy.embedded.forwarding import (
     choose_encoding,
+    onward,
     repeat_response_head,
     write_interim_head,
     write_request_head,
@@ -37,7 +38,8 @@ from proxy.embedded.ways import Way
 
 if TYPE_CHECKING:
     from proxy.embedded.client import ClientConnection
-    from proxy.embedded.engine import Engine
+    from proxy.embedded.endpoints import Endpoint
+    from proxy.embedded.engine import Engine, Served
 
 
 class Exchange(Tries):
@@ -90,6 +92,9 @@ class Exchange(Tries):
 
     # Deciding
 
+    def grow(self) -> Exchange:
+        return self
+
     def begin(self) -> None:
         request = self.request
         way = self.served.ways.find(request, self.engine.draw)
@@ -102,6 +107,26 @@ class Exchange(Tries):
             self._connect()
         else:
             self._start_forward(way.forward_for(request))
+
+    def take_over(
+        self, served: Served, way: Way, endpoint: Endpoint, upstream: UpstreamConnection | None, started: float
+    ) -> None:
+        """Go on where the fast path stopped; without an ``upstream`` it has yet to be connected to."""
+        self.served = served
+        self.way = way
+        self.forward = way.forward
+        self.lane = lane = way.lane
+        assert lane.cluster is not None
+        self.budget = lane.cluster.budget
+        self.endpoint = endpoint
+        self.started = self.sent_at = started
+        self._limit = started + lane.timeout
+        self.tries = 1
+        self.upstream = upstream
+        if upstream is None:
+            self._attempt = self.engine.connector.connect(endpoint, self)
+        elif upstream.owner is not None:
+            upstream.owner = self
 
     def _decide(self) -> None:
         engine, request = self.engine, self.request
@@ -151,7 +176,10 @@ class Exchange(Tries):
         if self.trace is not None:
             request_id += self.request.trace_block
         if self.way is not None:
-            connection.send(self, forward.method, self.way.write_head(self.request, authority, request_id))
+            request = self.request
+            query = b"" if request.query is None else b"?" + request.query.encode("ascii")
+            head = self.way.write_head(query, request.authority, authority, onward(request), request_id)
+            connection.send(self, forward.method, head)
             return
         data = write_request_head(forward, self.request, self.lane, authority, request_id)
         if isinstance(forward.body, bytes):

@@ -30,7 +30,7 @@ class RequestFields:
 
     ``rest`` is the block without the fields of READ_FROM_REQUESTS and those that Connection lists; ``onward`` is kept
     by ``forwarding``. ``has_body``: content follows. ``quiet``: none does, and nothing else stands here that the next
-    request needs put back. ``usual``: they ask nothing of the request line.
+    request needs put back. ``usual``: they ask nothing of the request line. ``fast``: and nothing of what comes then.
     """
 
     __slots__ = (
@@ -41,6 +41,7 @@ class RequestFields:
         "close",
         "expectation",
         "expects_continue",
+        "fast",
         "forwarded",
         "forwarded_for",
         "forwarded_host",
@@ -98,6 +99,7 @@ class RequestFields:
         self.has_body = False
         self.quiet = False
         self.usual = False
+        self.fast = False
         self._pairs: Sequence[tuple[bytes, bytes]] | None = None
 
     @property
@@ -148,6 +150,7 @@ def parse_fields(block: bytes) -> RequestFields | Reply:
         or fields.max_forwards is not None
     )
     fields.usual = bool(fields.authority) and not fields.expectation
+    fields.fast = fields.quiet and fields.usual and not fields.close
     return _refuse_fields(fields) or fields
 
 

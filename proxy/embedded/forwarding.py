@@ -29,7 +29,7 @@ def write_request_head(forward: Forward, request: Request, lane: Lane, authority
     return b"%b %b HTTP/1.1\r\nHost: %b%b%b\r\n\r\n" % (
         forward.method.encode("ascii"),
         forward.target.encode("ascii"),
-        choose_host(request, lane, authority),
+        lane.choose_host(request.authority, authority),
         block,
         _request_framing(forward, request),
     )
@@ -38,13 +38,6 @@ def write_request_head(forward: Forward, request: Request, lane: Lane, authority
 def quiet_framing(forward: Forward) -> bytes:
     """The fields about content where the client's request has none."""
     return b"\r\nContent-Length: 0" if forward.body == "none" and forward.method in _EXPECT_CONTENT else b""
-
-
-def choose_host(request: Request, lane: Lane, authority: bytes) -> bytes:
-    """``authority`` is that of the endpoint."""
-    if lane.host is not None:
-        return lane.host
-    return (lane.preserves_host and request.authority) or authority  # an HTTP/1.0 request may have none
 
 
 def onward(request: Request) -> bytes:

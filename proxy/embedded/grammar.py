@@ -24,9 +24,12 @@ _TEXT = rb"[\t\x20-\x7e\x80-\xff]"  # RFC 9110 section 5.5: visible, space, tab,
 # Groups: method, target (visible ASCII, no fragment), minor version. A higher minor version is treated as 1.1
 # (RFC 9110 section 2.5). A method has at most 64 bytes; the longest registered one has 17.
 REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb"{1,64}) ([!\"$-~]+) HTTP/1\.([0-9])")
-# Nearly all request lines: groups are method, path in its one spelling (unless a segment begins with a dot), query.
-_PLAIN_PATH = PLAIN.encode("ascii")
-PLAIN_LINE = re.compile(rb"((?!(?:CONNECT|TRACE) )[A-Z]{1,64}) (" + _PLAIN_PATH + rb")(?:\?([!\"$-~]*))? HTTP/1\.1")
+# How nearly all request lines begin: method and path in its one spelling, unless a segment begins with a dot.
+_PLAIN_START = rb"((?!(?:CONNECT|TRACE) )[A-Z]{1,64}) (" + PLAIN.encode("ascii") + rb")"
+PLAIN_START = re.compile(_PLAIN_START)
+_QUERY = rb"[!\"$-~]*"
+QUERY = re.compile(_QUERY)
+PLAIN_LINE = re.compile(_PLAIN_START + rb"(?:\?(" + _QUERY + rb"))? HTTP/1\.1")
 # A block of fields, each with the line end before it.
 _FIELDS = rb"(?:\r\n" + _TOKEN + rb"+:" + _TEXT + rb"*)*"
 FIELDS = re.compile(_FIELDS)

@@ -17,7 +17,7 @@ from proxy.embedded.endpoints import Cluster, Endpoint
 from proxy.embedded.response import Response
 from proxy.embedded.stats import Counters
 from proxy.embedded.timeouts import Sweep
-from proxy.embedded.upstream import Failure, UpstreamConnection
+from proxy.embedded.upstream import Failure, Owner, UpstreamConnection
 
 # At a time in one worker: a thousand upstreams with dead endpoints must not take all descriptors.
 MAX_CHECKS = 64
@@ -25,7 +25,7 @@ MAX_CHECKS = 64
 JITTER = 0.1
 
 
-class Check:
+class Check(Owner):
     """The checks of one endpoint; while one is under way, the owner of its connection."""
 
     request_done = True

@@ -24,6 +24,7 @@ class Lane:
         "cors",
         "edits_nothing",
         "host",
+        "patience",
         "per_try",
         "preserves_host",
         "request_edits",
@@ -39,6 +40,7 @@ class Lane:
         self.timeout = route.timeout_seconds or timeout
         self.retries = route.retries
         self.per_try = route.retries.per_try_timeout_seconds if route.retries else None
+        self.patience = self.timeout if self.per_try is None else min(self.timeout, self.per_try)  # of the first try
         self.request_edits = _none_if_empty(route.request_headers)
         self.response_edits = _none_if_empty(route.response_headers)
         self.host = None if forward.host is None else forward.host.encode("ascii")
@@ -47,6 +49,12 @@ class Lane:
         self.edits_nothing = self.response_edits is None and not self.cors  # of answers
         self._stats = stats
         self._by_status: dict[int, Series] = {}
+
+    def choose_host(self, asked: bytes, own: bytes) -> bytes:
+        """The Host to send; ``asked``: the client's, ``own``: the endpoint's authority."""
+        if self.host is not None:
+            return self.host
+        return (self.preserves_host and asked) or own  # an HTTP/1.0 request may have none
 
     def series(self, forward: Forward, status: int) -> Series:
         series = self._by_status.get(status)

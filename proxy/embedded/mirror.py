@@ -15,7 +15,7 @@ from proxy.embedded.body import Encode, encode_chunked, encode_plain
 from proxy.embedded.forwarding import write_request_head
 from proxy.embedded.request import Request
 from proxy.embedded.response import Response
-from proxy.embedded.upstream import Failure, UpstreamConnection
+from proxy.embedded.upstream import Failure, Owner, UpstreamConnection
 
 if TYPE_CHECKING:
     from proxy.embedded.engine import Engine
@@ -28,7 +28,7 @@ MAX_BEHIND = 1_048_576
 MAX_MIRRORS = 256
 
 
-class Mirror:
+class Mirror(Owner):
     """An owner of an upstream connection that throws the answer away."""
 
     __slots__ = (

@@ -33,25 +33,36 @@ MAX_INTERIM = 64
 _TOO_LARGE = "the response head is larger than this gateway accepts"
 
 
-class Owner(Protocol):
-    """Who uses a connection: an exchange, or the copy of one."""
+class Sender(Protocol):
+    """Whose request it is, as long as nothing but a whole answer or a failure comes."""
 
     __slots__ = ()
 
     request_done: bool  # the whole request has been written
 
+    def grow(self) -> Owner: ...  # whoever is ready for the rest
+    def response_whole(self, response: Response, body: bytes) -> None: ...
+    def upstream_failed(self, failure: Failure, detail: str) -> None: ...
+    def upstream_ended(self) -> bool: ...  # whether the connection stays open for the other way
+    def upstream_full(self) -> None: ...
+    def upstream_drained(self) -> None: ...
+
+
+class Owner(Sender, Protocol):
+    """Who uses a connection: an exchange, or the copy of one."""
+
+    __slots__ = ()
+
+    def grow(self) -> Owner:
+        return self
+
     def connected(self, connection: UpstreamConnection) -> None: ...
     def interim_received(self, response: Response) -> None: ...
-    def response_whole(self, response: Response, body: bytes) -> None: ...
     def response_started(self, response: Response, body: bytes, done: bool, trailer: bytes) -> None: ...
     def response_continued(self, body: bytes, done: bool, trailer: bytes) -> None: ...
     def response_done(self) -> None: ...
     def tunnel_opened(self, response: Response, data: bytes) -> None: ...
     def tunnel_received(self, data: bytes) -> None: ...
-    def upstream_failed(self, failure: Failure, detail: str) -> None: ...
-    def upstream_ended(self) -> bool: ...  # whether the connection stays open for the other way
-    def upstream_full(self) -> None: ...
-    def upstream_drained(self) -> None: ...
 
 
 class UpstreamConnection(asyncio.Protocol):
@@ -63,6 +74,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_interim",
         "_last",
         "_last_head",
+        "_last_size",
         "_method",
         "_on_data",
         "_persistent",
@@ -85,12 +97,13 @@ class UpstreamConnection(asyncio.Protocol):
     def __init__(self, connector: Connector, endpoint: Endpoint) -> None:
         self._connector = connector
         self.endpoint = endpoint
-        self.owner: Owner | None = None
+        self.owner: Sender | None = None
         self._buffer = b""
         self._reader: BodyReader | None = None
         self._method = ""
         # The last head: a resource that is asked for often has the same one until its Date changes.
         self._last_head = b""
+        self._last_size = -1  # of that answer with its content, where it is simple
         self._last = Response()
         self._persistent = False
         self._idle_seconds = UPSTREAM_IDLE_SECONDS
@@ -119,6 +132,7 @@ class UpstreamConnection(asyncio.Protocol):
         if owner is None:
             return
         if exc is None and isinstance(self._reader, CloseReader) and self._has_end():
+            owner = owner.grow()
             owner.response_continued(b"", True, b"")
             owner.response_done()
         elif isinstance(exc, ssl.SSLError) and "ALERT" in (exc.reason or "") and not (self.answered or self.reused):
@@ -145,7 +159,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     # Use
 
-    def send(self, owner: Owner, method: str, data: bytes) -> None:
+    def send(self, owner: Sender, method: str, data: bytes) -> None:
         """Begin a request; the rest of its body follows by ``write``."""
         self.owner = owner
         self._method = method
@@ -180,6 +194,9 @@ class UpstreamConnection(asyncio.Protocol):
 
     def _read_head(self, data: bytes) -> None:
         self.answered = True
+        if len(data) == self._last_size and self._repeats(data):
+            self._take_whole(self._last, data[len(self._last_head) :])
+            return
         if self._buffer:
             data = self._buffer + data
             self._buffer = b""
@@ -205,9 +222,14 @@ class UpstreamConnection(asyncio.Protocol):
         except FramingError as error:
             self._fail(str(error))
 
+    def _repeats(self, data: bytes) -> bool:
+        """Whether this is an answer with the same head as the last one."""
+        return data.startswith(self._last_head) and not self._buffer and self._method != "HEAD"
+
     def _parse_head(self, head: bytes) -> Response:
         response = self._last = parse_response(head)
         self._last_head = head
+        self._last_size = len(head) + response.length if response.simple and response.length else -1
         if response.idle_seconds is not None:
             # One second for the way there: better to open a connection too many than to write into a closing one.
             self._idle_seconds = min(UPSTREAM_IDLE_SECONDS, response.idle_seconds - 1.0)
@@ -228,15 +250,18 @@ class UpstreamConnection(asyncio.Protocol):
         assert owner is not None
         self.owner = None
         self._on_data = self._refuse_data
-        if owner.request_done and self._idle_seconds > 0 and self._has_room():
-            self._idle()
-        else:
+        # It has just been read from, so it is not closing.
+        endpoint = self.endpoint
+        full = endpoint.retired or len(endpoint.idle) >= MAX_IDLE_PER_ENDPOINT
+        if full or not owner.request_done or self._idle_seconds <= 0:
             self.transport.close()
+        else:
+            self._idle()
         owner.response_whole(response, body)
 
     def _take_head(self, response: Response, data: bytes) -> None:
-        owner = self.owner
-        assert owner is not None
+        assert self.owner is not None
+        owner = self.owner.grow()
         self._persistent = response.persistent
         reader = self._reader = response.body_reader(self._method)
         if reader is None:
@@ -253,8 +278,8 @@ class UpstreamConnection(asyncio.Protocol):
 
     def _take_interim(self, response: Response, data: bytes) -> bool:
         """RFC 9110 section 15.2: interim responses, then the final one; 101 ends HTTP here. Whether HTTP goes on."""
-        owner = self.owner
-        assert owner is not None
+        assert self.owner is not None
+        owner = self.owner.grow()
         if response.status == 101:
             self._on_data = owner.tunnel_received
             owner.tunnel_opened(response, data)
@@ -266,8 +291,9 @@ class UpstreamConnection(asyncio.Protocol):
         return self.owner is owner
 
     def _read_body(self, data: bytes) -> None:
-        reader, owner = self._reader, self.owner
-        assert reader is not None and owner is not None
+        reader = self._reader
+        assert reader is not None and self.owner is not None
+        owner = self.owner.grow()
         try:
             body, done, rest = reader.feed(data)
         except FramingError as error:
@@ -316,7 +342,7 @@ class UpstreamConnection(asyncio.Protocol):
         else:
             self.close()
 
-    def _leave(self) -> Owner | None:
+    def _leave(self) -> Sender | None:
         owner, self.owner = self.owner, None
         self._on_data = self._refuse_data
         if self.idling:

@@ -12,11 +12,12 @@ from collections import OrderedDict
 from dataclasses import replace
 from typing import Any
 
-from coalmine.routing.decision import Forward
+from coalmine.routing.decision import Forward, RequestHead
 from coalmine.routing.standing import find_standing
 from coalmine.routing.steer import Draw, Spread
 from coalmine.routing.table import RouteTable
-from proxy.embedded.forwarding import choose_host, onward, quiet_framing
+from proxy.embedded.forwarding import quiet_framing
+from proxy.embedded.grammar import PLAIN_START
 from proxy.embedded.lane import Lane, Lanes
 from proxy.embedded.request import Request
 
@@ -24,7 +25,7 @@ from proxy.embedded.request import Request
 # remembering costs little and gains nothing.
 MAX_WAYS = 16_384
 # A longer path is remembered by nobody: most likely it is made up.
-MAX_PATH = 512
+MAX_START = 512
 
 
 _UNKNOWN: Any = object()  # where None says that there is no way
@@ -33,32 +34,38 @@ _UNKNOWN: Any = object()  # where None says that there is no way
 class Way:
     """``start`` is how the request line begins: method and target, without a query; ``framing`` how the head ends.
 
-    ``quick``: the heads of quiet requests can be written by ``write_head``.
+    ``quick``: the heads of quiet requests can be written by ``write_head``. ``fast``: and such requests of clients can
+    go the fast path.
     """
 
-    __slots__ = ("forward", "framing", "lane", "quick", "start", "streams")
+    __slots__ = ("fast", "forward", "framing", "lane", "method", "quick", "start", "streams")
 
-    def __init__(self, forward: Forward, lane: Lane) -> None:
+    def __init__(self, asked: str, forward: Forward, lane: Lane) -> None:
+        """``asked``: the method of the client's request."""
         self.forward = forward
         self.lane = lane
+        self.method = forward.method
         self.start = f"{forward.method} {forward.target}".encode("ascii")
         self.framing = quiet_framing(forward)
         self.streams = forward.body == "stream"
         self.quick = lane.request_edits is None
+        self.fast = self.quick and lane.cluster is not None and "HEAD" not in (asked, forward.method)
 
     def forward_for(self, request: Request) -> Forward:
         """What ``decide`` would have said of ``request``."""
         forward = self.forward
         return forward if request.query is None else replace(forward, target=f"{forward.target}?{request.query}")
 
-    def write_head(self, request: Request, authority: bytes, request_id: bytes) -> bytes:
-        """As ``forwarding.write_request_head`` for a quiet request."""
-        fields = request.fields
+    def write_head(self, query: bytes, host: bytes, own: bytes, onward: bytes, request_id: bytes) -> bytes:
+        """As ``forwarding.write_request_head`` for a quiet request.
+
+        ``query`` with its ``?``; ``host``: what the client asked for; ``own``: the endpoint's authority.
+        """
         return b"%b%b HTTP/1.1\r\nHost: %b%b\r\nX-Request-Id: %b%b\r\n\r\n" % (
             self.start,
-            b"" if request.query is None else b"?" + request.query.encode("ascii"),
-            choose_host(request, self.lane, authority),
-            fields.onward if request.plain and fields.onward is not None else onward(request),
+            query,
+            self.lane.choose_host(host, own),
+            onward,
             request_id,
             self.framing,
         )
@@ -86,31 +93,43 @@ class Ways:
     def __init__(self, table: RouteTable, lanes: Lanes) -> None:
         self._table = table
         self._lanes = lanes
-        self.known: OrderedDict[tuple[str, str, str], Way | Crossing | None] = OrderedDict()
+        # By host, and method and path as they stand in the request line.
+        self.known: OrderedDict[tuple[str, bytes], Way | Crossing | None] = OrderedDict()
 
     def find(self, request: Request, draw: Draw) -> Way | None:
         """The way of ``request``; None: decide."""
-        key = request.host, request.method, request.path
-        way = self.known.get(key, _UNKNOWN)
+        start = b"%b %b" % (request.verb, request.path.encode("ascii"))
+        way = self.known.get((request.host, start), _UNKNOWN)
         if way is _UNKNOWN:
-            way = self._learn(key, request)
+            way = self._learn(request.host, start, request.method, request.path)
         if way is None or (request.fields.has_body and not way.streams):
             return None
         return way.choose(draw) if isinstance(way, Crossing) else way
 
-    def _learn(self, key: tuple[str, str, str], request: Request) -> Way | Crossing | None:
-        way = self._work_out(request)
-        if len(request.path) <= MAX_PATH:
-            if len(self.known) >= MAX_WAYS:
-                self.known.popitem(last=False)
-            self.known[key] = way
+    def recall(self, host: str, start: bytes) -> Way | Crossing | None:
+        """Of a request without a body, whose line begins with ``start``: method and path. None: decide, or refuse."""
+        way: Way | Crossing | None = self.known.get((host, start), _UNKNOWN)
+        if way is _UNKNOWN:
+            plain = PLAIN_START.fullmatch(start)
+            if plain is None or b"/." in start:
+                return None
+            method, path = start.decode("ascii").split(" ")
+            return self._learn(host, start, method, path)
         return way
 
-    def _work_out(self, request: Request) -> Way | Crossing | None:
-        standing = find_standing(self._table, request)
+    def _learn(self, host: str, start: bytes, method: str, path: str) -> Way | Crossing | None:
+        way = self._work_out(RequestHead(method, path, None, host))
+        if len(start) <= MAX_START:
+            if len(self.known) >= MAX_WAYS:
+                self.known.popitem(last=False)
+            self.known[host, start] = way
+        return way
+
+    def _work_out(self, head: RequestHead) -> Way | Crossing | None:
+        standing = find_standing(self._table, head)
         if standing is None:
             return None
-        forwards, find = standing.forwards, self._lanes.find
+        forwards, find, asked = standing.forwards, self._lanes.find, head.method
         if len(forwards) == 1:
-            return Way(forwards[0], find(forwards[0]))
-        return Crossing(tuple(Way(forward, find(forward)) for forward in forwards), standing.spread)
+            return Way(asked, forwards[0], find(forwards[0]))
+        return Crossing(tuple(Way(asked, forward, find(forward)) for forward in forwards), standing.spread)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from coalmine.routing.build import build_snapshot
 from coalmine.routing.table import RouteTable
 from proxy.embedded.endpoints import update_clusters
+from proxy.embedded.forwarding import onward
 from proxy.embedded.lane import Lanes
 from proxy.embedded.request import Request, parse_request
 from proxy.embedded.stats import Stats
-from proxy.embedded.ways import MAX_PATH, MAX_WAYS, Ways
+from proxy.embedded.ways import MAX_START, MAX_WAYS, Ways
 from tests.support.case import Definitions, define, route, to
 
 
@@ -42,7 +47,8 @@ def test_the_second_request_takes_the_same_way() -> None:
 def test_the_head_is_the_whole_of_the_request_to_the_upstream() -> None:
     way = ways_of(CALL).find(ask("/findPets?limit=1", "X-Colour: red"), middle)
     assert way is not None
-    head = way.write_head(ask("/findPets?limit=1", "X-Colour: red"), b"127.0.0.1:9001", b"id-1")
+    fields = onward(ask("/findPets?limit=1", "X-Colour: red"))
+    head = way.write_head(b"?limit=1", b"gateway.test", b"127.0.0.1:9001", fields, b"id-1")
     assert head.startswith(b"GET /api/pets?limit=1 HTTP/1.1\r\nHost: gateway.test\r\nX-Colour: red\r\n")
     assert head.endswith(b"\r\nX-Request-Id: id-1\r\n\r\n")
     assert head.count(b"\r\n\r\n") == 1
@@ -72,8 +78,50 @@ def test_memory_is_bounded() -> None:
     ways = ways_of(CALL)
     for number in range(MAX_WAYS + 10):
         assert ways.find(ask(f"/other/{number}"), middle) is not None
-    assert ways.find(ask("/other/" + "x" * MAX_PATH), middle) is not None
+    assert ways.find(ask("/other/" + "x" * MAX_START), middle) is not None
     assert 0 < len(ways.known) <= MAX_WAYS
     before = len(ways.known)
-    ways.find(ask("/other/" + "y" * MAX_PATH), middle)
+    ways.find(ask("/other/" + "y" * MAX_START), middle)
     assert len(ways.known) == before, "nobody comes back to such a path"
+
+
+@pytest.mark.parametrize(
+    ("start", "known"),
+    [
+        (b"GET /findPets", True),
+        (b"GET /nowhere", False),
+        (b"get /findPets", False),
+        (b"GET  /findPets", False),
+        (b"GET /findPets\r\nX: 1", False),
+        (b"GET /other/%61", False),
+        (b"GET /other/../findPets", False),
+        (b"CONNECT /findPets", False),
+        (b"TRACE /findPets", False),
+        (b"GET http://gateway.test/findPets", False),
+        (b"GET", False),
+        (b"", False),
+    ],
+)
+def test_of_a_line_that_is_not_plain_nothing_is_known(start: bytes, known: bool) -> None:
+    assert (ways_of(CALL).recall("gateway.test", start) is not None) is known
+
+
+def test_the_fast_path_and_the_long_way_know_the_same_ways() -> None:
+    ways = ways_of(CALL)
+    assert ways.recall("gateway.test", b"GET /findPets") is ways.find(ask("/findPets"), middle)
+    assert ways.find(ask("/other/1"), middle) is ways.recall("gateway.test", b"GET /other/1")
+
+
+@pytest.mark.parametrize(
+    ("method", "routes", "fast"),
+    [
+        ("GET", route("pets", "/findPets", to("v1", "findPets")), True),
+        ("HEAD", route("pets", "/findPets", to("v1", "findPets")), False),
+        ("GET", route("pets", "/findPets", to("v1", "findPets"), request_headers={"set": {"a": "b"}}), False),
+        ("GET", route("pets", "/findPets", to("v1", "findPets"), response_headers={"set": {"a": "b"}}), True),
+    ],
+)
+def test_only_what_is_written_without_a_look_at_the_request_is_fast(method: str, routes: Any, fast: bool) -> None:
+    way = ways_of(define(routes)).find(ask("/findPets", method=method), middle)
+    assert way is not None
+    assert way.fast is fast

@@ -1,0 +1,152 @@
+"""The fast path: a request that repeats the fields of the one before it, is sent on as it stands, and answered at once.
+
+Nearly all requests are of that kind, and for them this spares what Exchange is ready for: other tries, bodies, tunnels,
+interim answers, answers in pieces.
+
+Rule 1: what happens here is what Exchange would have done. Where anything else comes up, the request grows into an
+        Exchange, which goes on from there as if it had had it from the beginning.
+Rule 2: a connection has one of these and uses it again, for one request after the other.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from proxy.embedded.exchange import Exchange
+from proxy.embedded.fields import RequestFields
+from proxy.embedded.forwarding import repeat_response_head
+from proxy.embedded.grammar import QUERY
+from proxy.embedded.options import MAX_TARGET_BYTES
+from proxy.embedded.request import Request, read_plain_line
+from proxy.embedded.response import Response
+from proxy.embedded.upstream import Failure, Sender, UpstreamConnection, take_idle
+from proxy.embedded.ways import Crossing, Way
+
+if TYPE_CHECKING:
+    from proxy.embedded.client import ClientConnection
+    from proxy.embedded.endpoints import Cluster, Endpoint
+    from proxy.embedded.engine import Engine, Served
+
+_VERSION = b" HTTP/1.1"
+# Stands for all that come here where the head of an answer is written: of those it depends on nothing else.
+_ANY = Request("GET")
+
+
+class FastExchange(Sender):
+    """What both connections talk to while nothing out of the ordinary happens."""
+
+    __slots__ = (
+        "_client",
+        "_cluster",
+        "_endpoint",
+        "_engine",
+        "_fields",
+        "_line",
+        "_request_id",
+        "_served",
+        "_started",
+        "_upstream",
+        "_way",
+    )
+
+    request_done = True
+    tunnelling = False
+    _way: Way
+    _cluster: Cluster
+    _endpoint: Endpoint
+    _served: Served
+    _upstream: UpstreamConnection | None
+
+    def __init__(self, engine: Engine, client: ClientConnection) -> None:
+        self._engine = engine
+        self._client = client
+        self._line = self._request_id = b""
+        self._fields = RequestFields()
+        self._started = 0.0
+
+    def begin(self, line: bytes, fields: RequestFields) -> bool:
+        """Send the request on that has ``fields`` and ``line``; False: it is none for here, and nothing was done."""
+        if line[-9:] != _VERSION or len(line) > MAX_TARGET_BYTES:
+            return False
+        start, question, query = line[:-9].partition(b"?")
+        if question and QUERY.fullmatch(query) is None:
+            return False
+        engine = self._engine
+        served = engine.served
+        way = served.ways.recall(fields.host, start)
+        if isinstance(way, Crossing):
+            way = way.choose(engine.draw)
+        if way is None or not way.fast:
+            return False
+        self._served = served
+        self._line = line
+        self._fields = fields
+        return self._send(way, question + query)
+
+    def _send(self, way: Way, query: bytes) -> bool:
+        engine, fields = self._engine, self._fields
+        cluster = way.lane.cluster
+        places, onward = engine.places, fields.onward
+        assert cluster is not None
+        budget = cluster.budget
+        if (
+            onward is None
+            or places.taken >= places.most
+            or budget.requests >= (cluster.max_requests or places.most_of_one)
+        ):
+            return False
+        places.taken += 1
+        budget.requests += 1
+        now = self._started = engine.clock.read()
+        self._way = way
+        self._cluster = cluster
+        endpoint = self._endpoint = cluster.pick(now)
+        request_id = self._request_id = fields.request_id or engine.make_id()
+        self._client.deadline = now + way.lane.patience
+        connection = self._upstream = take_idle(endpoint) if endpoint.idle else None
+        if connection is None:
+            self.grow()
+            return True
+        engine.counters.upstream_connections_reused += 1
+        data = way.write_head(query, fields.authority, endpoint.authority, onward, request_id)
+        connection.send(self, way.method, data)
+        return True
+
+    def response_whole(self, response: Response, body: bytes) -> None:
+        engine, client = self._engine, self._client
+        if response.status >= 400 or engine.draining:
+            self.grow().response_whole(response, body)
+            return
+        way = self._way
+        lane = way.lane
+        self._endpoint.failures = 0
+        client.write_soon(repeat_response_head(response, way.forward, lane, _ANY) + body)
+        engine.places.taken -= 1
+        self._cluster.budget.requests -= 1
+        lane.series(way.forward, response.status).add_whole(engine.clock.read() - self._started, len(body))
+        client.exchange_done(self, True)
+
+    # Whatever else happens is the business of an exchange.
+
+    def grow(self) -> Exchange:
+        fields, client = self._fields, self._client
+        line = self._line
+        request = read_plain_line(line, len(line), fields, client.source, client.scheme)
+        assert request is not None
+        request.request_id = self._request_id
+        exchange = Exchange(self._engine, client, request)
+        exchange.take_over(self._served, self._way, self._endpoint, self._upstream, self._started)
+        client.replace_exchange(exchange)
+        return exchange
+
+    def upstream_failed(self, failure: Failure, detail: str) -> None:
+        self.grow().upstream_failed(failure, detail)
+
+    def upstream_full(self) -> None:
+        self.grow().upstream_full()
+
+    def upstream_drained(self) -> None:
+        self.grow().upstream_drained()
+
+    def upstream_ended(self) -> bool:
+        return False  # no tunnel: what the upstream still owes will be missed
