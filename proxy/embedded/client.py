@@ -22,7 +22,7 @@ from proxy.embedded.fields import RequestFields, bad_request, refuse
 from proxy.embedded.options import LINGER_SECONDS, MAX_AHEAD_BYTES, MAX_DISCARD_BYTES
 from proxy.embedded.outbox import Outlet
 from proxy.embedded.replies import make_reply
-from proxy.embedded.request import Request, parse_request, read_plain_line, refuse_early, refuse_large
+from proxy.embedded.request import Request, parse_line, read_fields, read_plain_line, refuse_early, refuse_large
 from proxy.embedded.tunnel import pass_end
 
 if TYPE_CHECKING:
@@ -127,6 +127,7 @@ class ClientConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._engine.leave(self)
+        self._fast = None
         if self._exchange is not None:
             exchange, self._exchange = self._exchange.grow(), None
             exchange.client_lost()
@@ -270,11 +271,16 @@ class ClientConnection(asyncio.Protocol):
 
     def _begin_with(self, raw: bytes) -> bool:
         """Begin the exchange of the request whose head is ``raw``; whether it is one."""
-        request = parse_request(raw, self.source, self.scheme, self._fields)
+        end = raw.find(b"\r\n")
+        fields = read_fields(raw, end, self._fields)
+        if isinstance(fields, RequestFields):
+            self._fields = fields
+            if fields.fast and self._begin_fast(raw[:end], fields):
+                return True
+        request = parse_line(raw, end, fields, self.source, self.scheme)
         if isinstance(request, Reply):
             self._refuse(request)
             return False
-        self._fields = request.fields
         self._begin(request)
         return True
 

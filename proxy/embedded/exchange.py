@@ -39,7 +39,7 @@ from proxy.embedded.ways import Way
 if TYPE_CHECKING:
     from proxy.embedded.client import ClientConnection
     from proxy.embedded.endpoints import Endpoint
-    from proxy.embedded.engine import Engine, Served
+    from proxy.embedded.engine import Engine
 
 
 class Exchange(Tries):
@@ -108,11 +108,8 @@ class Exchange(Tries):
         else:
             self._start_forward(way.forward_for(request))
 
-    def take_over(
-        self, served: Served, way: Way, endpoint: Endpoint, upstream: UpstreamConnection | None, started: float
-    ) -> None:
+    def take_over(self, way: Way, endpoint: Endpoint, upstream: UpstreamConnection | None, started: float) -> None:
         """Go on where the fast path stopped; without an ``upstream`` it has yet to be connected to."""
-        self.served = served
         self.way = way
         self.forward = way.forward
         self.lane = lane = way.lane

@@ -1,6 +1,6 @@
-"""The fast path: a request that repeats the fields of the one before it, is sent on as it stands, and answered at once.
+"""The fast path: a request without a body that is sent on by what its line says, and answered in one piece.
 
-Nearly all requests are of that kind, and for them this spares what Exchange is ready for: other tries, bodies, tunnels,
+Nearly all requests are of that kind. For them this spares what Exchange is ready for: other tries, bodies, tunnels,
 interim answers, answers in pieces.
 
 Rule 1: what happens here is what Exchange would have done. Where anything else comes up, the request grows into an
@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 from proxy.embedded.exchange import Exchange
 from proxy.embedded.fields import RequestFields
-from proxy.embedded.forwarding import repeat_response_head
+from proxy.embedded.forwarding import onward, repeat_response_head
 from proxy.embedded.grammar import QUERY
 from proxy.embedded.options import MAX_TARGET_BYTES
-from proxy.embedded.request import Request, read_plain_line
+from proxy.embedded.request import Request, parse_line
 from proxy.embedded.response import Response
 from proxy.embedded.upstream import Failure, Sender, UpstreamConnection, take_idle
 from proxy.embedded.ways import Crossing, Way
@@ -25,7 +25,7 @@ from proxy.embedded.ways import Crossing, Way
 if TYPE_CHECKING:
     from proxy.embedded.client import ClientConnection
     from proxy.embedded.endpoints import Cluster, Endpoint
-    from proxy.embedded.engine import Engine, Served
+    from proxy.embedded.engine import Engine
 
 _VERSION = b" HTTP/1.1"
 # Stands for all that come here where the head of an answer is written: of those it depends on nothing else.
@@ -43,7 +43,6 @@ class FastExchange(Sender):
         "_fields",
         "_line",
         "_request_id",
-        "_served",
         "_started",
         "_upstream",
         "_way",
@@ -54,7 +53,6 @@ class FastExchange(Sender):
     _way: Way
     _cluster: Cluster
     _endpoint: Endpoint
-    _served: Served
     _upstream: UpstreamConnection | None
 
     def __init__(self, engine: Engine, client: ClientConnection) -> None:
@@ -72,28 +70,20 @@ class FastExchange(Sender):
         if question and QUERY.fullmatch(query) is None:
             return False
         engine = self._engine
-        served = engine.served
-        way = served.ways.recall(fields.host, start)
-        if isinstance(way, Crossing):
-            way = way.choose(engine.draw)
+        way = engine.served.ways.recall(fields.host, start)
         if way is None or not way.fast:
             return False
-        self._served = served
         self._line = line
         self._fields = fields
-        return self._send(way, question + query)
+        return self._send(way.choose(engine.draw) if isinstance(way, Crossing) else way, question + query)
 
     def _send(self, way: Way, query: bytes) -> bool:
         engine, fields = self._engine, self._fields
         cluster = way.lane.cluster
-        places, onward = engine.places, fields.onward
+        places = engine.places
         assert cluster is not None
         budget = cluster.budget
-        if (
-            onward is None
-            or places.taken >= places.most
-            or budget.requests >= (cluster.max_requests or places.most_of_one)
-        ):
+        if places.taken >= places.most or budget.requests >= (cluster.max_requests or places.most_of_one):
             return False
         places.taken += 1
         budget.requests += 1
@@ -108,9 +98,18 @@ class FastExchange(Sender):
             self.grow()
             return True
         engine.counters.upstream_connections_reused += 1
-        data = way.write_head(query, fields.authority, endpoint.authority, onward, request_id)
+        block = fields.onward or self._write_onward()
+        data = way.write_head(query, fields.authority, endpoint.authority, block, request_id)
         connection.send(self, way.method, data)
         return True
+
+    def _write_onward(self) -> bytes:
+        """Once for all requests of a client that repeat its fields."""
+        client, fields = self._client, self._fields
+        request = Request("GET", host=fields.host, source=client.source, scheme=client.scheme)
+        request.fields = fields
+        request.authority = fields.authority
+        return onward(request)
 
     def response_whole(self, response: Response, body: bytes) -> None:
         engine, client = self._engine, self._client
@@ -131,11 +130,11 @@ class FastExchange(Sender):
     def grow(self) -> Exchange:
         fields, client = self._fields, self._client
         line = self._line
-        request = read_plain_line(line, len(line), fields, client.source, client.scheme)
-        assert request is not None
+        request = parse_line(line, len(line), fields, client.source, client.scheme)
+        assert isinstance(request, Request)  # the same line has come before, and was one
         request.request_id = self._request_id
         exchange = Exchange(self._engine, client, request)
-        exchange.take_over(self._served, self._way, self._endpoint, self._upstream, self._started)
+        exchange.take_over(self._way, self._endpoint, self._upstream, self._started)
         client.replace_exchange(exchange)
         return exchange
 

@@ -103,8 +103,17 @@ class Request(RequestHead):
 def parse_request(raw: bytes, source: str, scheme: str = "http", last: RequestFields | None = None) -> Request | Reply:
     """``raw`` is one head, its empty line included; ``last`` the fields of the client's request before."""
     end = raw.find(b"\r\n")
+    return parse_line(raw, end, read_fields(raw, end, last), source, scheme)
+
+
+def read_fields(raw: bytes, end: int, last: RequestFields | None) -> RequestFields | Reply:
+    """The fields of the head ``raw``, which begin at ``end``; ``last`` those of the client's request before."""
     block = raw[end:-4]
-    fields = last if last is not None and last.block == block else parse_fields(block)
+    return last if last is not None and last.block == block else parse_fields(block)
+
+
+def parse_line(raw: bytes, end: int, fields: RequestFields | Reply, source: str, scheme: str) -> Request | Reply:
+    """The request in ``raw``, whose ``fields`` begin at ``end``."""
     request = None if isinstance(fields, Reply) else read_plain_line(raw, end, fields, source, scheme)
     return _parse_unusual(raw[:end], fields, source, scheme) if request is None else request
 

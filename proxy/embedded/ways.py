@@ -74,12 +74,13 @@ class Way:
 class Crossing:
     """Several ways, among which chance chooses."""
 
-    __slots__ = ("_spread", "_ways", "streams")
+    __slots__ = ("_spread", "_ways", "fast", "streams")
 
     def __init__(self, ways: tuple[Way, ...], spread: Spread) -> None:
         self._ways = ways
         self._spread = spread
         self.streams = all(way.streams for way in ways)
+        self.fast = all(way.fast for way in ways)
 
     def choose(self, draw: Draw) -> Way:
         return self._ways[self._spread(draw)]
