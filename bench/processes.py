@@ -28,6 +28,13 @@ def pin(cores: int | str, command: Sequence[str]) -> list[str]:
     return ["taskset", "-c", str(cores), *command] if PINS and cores != "" else list(command)
 
 
+def move(pids: Iterable[int], core: int) -> None:
+    """Processes that run already, to this core alone; what they start stays there as well."""
+    if PINS:
+        for pid in pids:
+            os.sched_setaffinity(pid, {core})
+
+
 class Process(subprocess.Popen[bytes]):
     said: IO[bytes]
 

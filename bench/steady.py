@@ -34,6 +34,7 @@ GAPS = 50_000  # drawn once and gone through in a circle
 LAST_ANSWERS_SECONDS = 5.0  # after the last request; what is not answered then is lost
 LONGEST_WAIT_SECONDS = 0.1  # so that a stop is noticed
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+RETRY_AFTER = re.compile(rb"\r\nretry-after: *\d+\r\n", re.IGNORECASE)
 BODY_END = b"0\r\n\r\n"  # of a chunked one
 
 
@@ -57,9 +58,15 @@ class Outcome:
     failed: int  # answered, but not with 2xx
     late_p99_ms: float  # how late the generator sent requests for which it had a connection
     share: float  # of a core, taken by the generator
+    statuses: array[int] = field(default_factory=lambda: array("H"))  # of the answers, in the order of ``taken``
+    no_retry_after: int = 0  # answers of 503 that do not say when to come back
 
     def percentile(self, percent: float) -> float:
         return percentile(self.taken, percent)
+
+    def of(self, status: int) -> list[float]:
+        """Milliseconds of the answers with this status."""
+        return [taken for taken, found in zip(self.taken, self.statuses, strict=True) if found == status]
 
     def between(self, begin: float, end: float) -> list[float]:
         return [taken for due, taken in zip(self.due, self.taken, strict=True) if begin <= due < end]
@@ -118,7 +125,8 @@ class Generator:
         self.by_fd: dict[int, Connection] = {}
         self.idle: deque[Connection] = deque()
         self.due, self.taken, self.late = array("d"), array("d"), array("d")
-        self.lost = self.failed = 0
+        self.statuses = array("H")
+        self.lost = self.failed = self.no_retry_after = 0
         self.freed = 0.0  # when a connection last became idle while there was none
         for _ in range(plan.connections):
             self.add(Connection(plan.port))
@@ -172,7 +180,10 @@ class Generator:
         now = time.monotonic()
         self.due.append(connection.due)
         self.taken.append((now - connection.due) * 1000)
-        self.failed += answer[9:10] != b"2"
+        self.statuses.append(int(answer[9:12]))
+        if answer[9:10] != b"2":
+            self.failed += 1
+            self.no_retry_after += answer[9:12] == b"503" and RETRY_AFTER.search(answer) is None
         if not self.idle:
             self.freed = now
         connection.due = 0.0
@@ -220,9 +231,10 @@ class Load:
         if self.process.returncode:
             raise RuntimeError(f"the generator ended with status {self.process.returncode}")
         head, _, rest = told.partition(b"\n")
-        both = array("d", rest)
-        half = len(both) // 2
-        return Outcome(both[:half], both[half:], **json.loads(head))
+        described = json.loads(head)
+        size = described.pop("answers") * 8
+        due, taken, statuses = array("d", rest[:size]), array("d", rest[size : 2 * size]), array("H", rest[2 * size :])
+        return Outcome(due, taken, statuses=statuses, **described)
 
 
 def send_steadily(plan: Plan, core: int | str) -> Outcome:
@@ -237,14 +249,16 @@ def main() -> None:
     began, used = time.monotonic(), time.process_time()
     generator.run()
     told = {
+        "answers": len(generator.due),
         "lost": generator.lost,
         "failed": generator.failed,
+        "no_retry_after": generator.no_retry_after,
         "late_p99_ms": percentile(generator.late, 99) * 1000,
         "share": (time.process_time() - used) / (time.monotonic() - began),
     }
     out = sys.stdout.buffer
     out.write(json.dumps(told).encode() + b"\n")
-    out.write(generator.due.tobytes() + generator.taken.tobytes())
+    out.write(generator.due.tobytes() + generator.taken.tobytes() + generator.statuses.tobytes())
     out.flush()
     os._exit(0)  # a million objects need no tidying up
 
