@@ -13,6 +13,9 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+# Debian and Ubuntu build with profile-guided and link-time optimisation by rules of their own, which the options that
+# an interpreter was configured with do not show; this one is theirs.
+DEBIAN = "--with-dbmliborder=bdb:gdbm"
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
 
@@ -42,12 +45,18 @@ def write_part(name: str, lines: Iterable[str], page: Path = PAGE) -> None:
 
 
 def describe_python() -> str:
-    """The version and how it was built: that makes more of a difference than the version."""
-    options = sysconfig.get_config_var("CONFIG_ARGS") or ""
-    optimised = "--enable-optimizations" in options
-    lto = " and link-time optimisation" if "--with-lto" in options else ""
-    built = f"with profile-guided{lto or ' optimisation'}" if optimised else "without profile-guided optimisation"
-    return f"Python {platform.python_version()}, built {built}"
+    return describe_build(platform.python_version(), sysconfig.get_config_var("CONFIG_ARGS") or "")
+
+
+def describe_build(version: str, options: str) -> str:
+    """The version and how it was built, by the options it was configured with; that makes more of a difference."""
+    lto = " and link-time" if "--with-lto" in options or DEBIAN in options else ""
+    built = f"with profile-guided{lto}" if is_optimised(options) else "without profile-guided"
+    return f"Python {version}, built {built} optimisation"
+
+
+def is_optimised(options: str) -> bool:
+    return "--enable-optimizations" in options or DEBIAN in options
 
 
 def describe_machine() -> str:

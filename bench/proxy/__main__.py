@@ -25,8 +25,9 @@ from pathlib import Path
 from bench.processes import PINS, end_on_sigterm, raise_file_limit
 from bench.proxy import idle, latency, loads, scaling, swapping, tables
 from bench.proxy.field import Effort, Field, attempt, prepare_field, say
-from bench.proxy.finding import fetch_missing, find, find_version
-from bench.proxy.peers import OURS, PEERS, Peer
+from bench.proxy.finding import describe_origin, fetch_missing, find, find_version
+from bench.proxy.interpreters import find_better, furnish, is_furnished
+from bench.proxy.peers import OPTIMISED, OURS, PEERS, Peer
 from bench.report import describe_machine, describe_moment, table, write_part
 
 QUICK = Effort(rounds=1, seconds=1, warm_seconds=1, most_routes=1_000)
@@ -52,9 +53,17 @@ PARTS = (
 
 
 def describe_peers(peers: Sequence[Peer], problems: Sequence[str]) -> list[str]:
-    versions = [[peer.name, peer.version()] for peer in peers] + [["wrk", find_version("wrk")]]
+    versions = [[peer.name, peer.version(), peer.origin()] for peer in peers]
+    versions += [["wrk", find_version("wrk"), describe_origin("wrk")]]
     pinned = "" if PINS else ["", "Nothing was pinned to a core: there is no taskset, or only one core."]
-    return [describe_machine(), *pinned, "", *table(["", "version"], versions), "", *(f"- {one}" for one in problems)]
+    return [
+        describe_machine(),
+        *pinned,
+        "",
+        *table(["", "version", "from"], versions),
+        "",
+        *(f"- {one}" for one in problems),
+    ]
 
 
 def measure_parts(field: Field, parts: Sequence[Part], tell: Tell) -> None:
@@ -97,6 +106,15 @@ def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def choose(peers: Sequence[Peer], only: Sequence[str]) -> list[Peer]:
+    """Ours and, of the others, those that are there and wanted."""
+    wanted = {name.lower() for name in only}
+    there = [
+        peer for peer in peers if peer.is_there() and (peer is not OPTIMISED or (find_better() and is_furnished()))
+    ]
+    return [peer for peer in there if peer is OURS or not wanted or peer.name.lower() in wanted]
+
+
 def main(arguments: Sequence[str]) -> int:
     given = read_arguments(arguments)
     end_on_sigterm()
@@ -107,12 +125,10 @@ def main(arguments: Sequence[str]) -> int:
     if missing := [program for program in ("nginx", "wrk") if find(program) is None]:
         say(f"without {' and '.join(missing)} nothing can be measured: nginx is the upstream, wrk sends the requests")
         return 1
-    peers = [
-        peer
-        for peer in PEERS
-        if peer is OURS or (peer.is_there() and (not given.only or peer.name.lower() in map(str.lower, given.only)))
-    ]
-    problems += [f"{peer.name}: not there" for peer in PEERS if not peer.is_there()]
+    if not given.no_fetch and find_better():
+        problems += furnish()
+    peers = choose(PEERS, given.only)
+    problems += [f"{peer.name}: not there" for peer in PEERS if peer is not OPTIMISED and not peer.is_there()]
     effort = QUICK if given.quick else Effort(given.rounds, given.seconds)
     parts = [part for part in PARTS if not given.parts or part.name in given.parts]
     tell_part = partial(tell, write=not (given.quick or given.no_write or given.only))

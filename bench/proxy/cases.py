@@ -6,7 +6,8 @@ import json
 import re
 import resource
 import subprocess
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -72,7 +73,7 @@ class Told:
 
     requests: int
     seconds: float
-    errors: int  # connections that broke, and answers other than 2xx or 3xx
+    errors: Counter[str]  # by kind: connections that broke, and answers other than 2xx or 3xx
     late: int = 0  # good answers that took longer than LATE_SECONDS
 
     @property
@@ -87,7 +88,7 @@ class Sample:
     proxy: float  # share of its core that the proxy took
     load: float  # share of theirs that load generator and upstream took
     others: float  # share of the proxy's core that was neither idle nor the proxy's
-    errors: int
+    errors: Counter[str]
     late: int = 0
 
 
@@ -111,7 +112,8 @@ def read_wrk(text: str) -> Told:
     requests = re.search(r"(\d+) requests in ([\d.]+)(ms|s|m)", text)
     if requests is None:
         raise ValueError(f"wrk told no result: {' '.join(text.split())[-200:]}")
-    errors = sum(map(int, re.findall(r"(?:Non-2xx or 3xx responses: |connect |read |write )(\d+)", text)))
+    told = re.findall(r"(Non-2xx or 3xx responses|connect|read|write):? (\d+)", text)
+    errors = Counter({kind: int(count) for kind, count in told if int(count)})
     late = sum(map(int, re.findall(r"timeout (\d+)", text)))
     unit = {"ms": 0.001, "s": 1.0, "m": 60.0}[requests[3]]
     return Told(int(requests[1]), float(requests[2]) * unit, errors, late)
@@ -147,7 +149,7 @@ def measure(case: Case, proxy: int, port: int, upstream: int, seconds: int, fold
     used, answering = cpu_seconds(ours) - used, cpu_seconds(theirs) - answering
     busy = busy_seconds(PROXY_CORE) - busy
     if told.requests == 0:
-        raise ValueError(f"no request was answered, {told.errors} errors")
+        raise ValueError(f"no request was answered; {describe_errors([told.errors]) or 'no errors'}")
     return Sample(  # shares of wrk's own seconds: while it starts, nobody has anything to do
         rate=told.rate,
         cost=used / told.requests * 1e6,
@@ -159,12 +161,18 @@ def measure(case: Case, proxy: int, port: int, upstream: int, seconds: int, fold
     )
 
 
-def count_faults(samples: Iterable[Sample]) -> list[str]:
-    """What of the answers was not as it should be; nothing to say where all were."""
-    found = list(samples)
-    errors, late = sum(sample.errors for sample in found), sum(sample.late for sample in found)
-    remarks = [f"{errors} errors"] if errors else []
-    return [*remarks, *([f"{late} answers took more than {LATE_SECONDS} s"] if late else [])]
+def list_faults(samples: Sequence[Sample]) -> list[str]:
+    """What of the answers was not as it should be, by wrk's count; nothing to say where all were."""
+    late = sum(sample.late for sample in samples)
+    told = describe_errors(sample.errors for sample in samples)
+    return [*([told] if told else []), *([f"{late:,} answers took more than {LATE_SECONDS} s"] if late else [])]
+
+
+def describe_errors(found: Iterable[Counter[str]]) -> str:
+    """How many in all, and of which kinds; empty where there were none."""
+    errors: Counter[str] = sum(found, Counter())
+    kinds = ", ".join(f"{kind} {count:,}" for kind, count in errors.most_common())
+    return f"{errors.total():,} errors ({kinds})" if errors else ""
 
 
 def judge(proxy: float, load: float, others: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -45,7 +46,7 @@ class Field:
     def make_folder(self, name: str) -> Path:
         """A new one; readable by whom a proxy's workers run as."""
         number = len(list(self.folder.iterdir()))
-        folder = self.folder / f"{number}-{name.lower()}"
+        folder = self.folder / f"{number}-{re.sub('[^a-z0-9]+', '-', name.lower()).strip('-')}"
         folder.mkdir(mode=0o755)
         return folder
 

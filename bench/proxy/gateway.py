@@ -8,7 +8,9 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import sys
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
@@ -43,7 +45,9 @@ def _route(name: str, path: str, method: str, function: str) -> dict[str, Any]:
 class Gateway:
     """``coalmine serve`` in a folder of its own."""
 
-    def __init__(self, folder: Path, port: int, *, cores: int | str, workers: int = 1) -> None:
+    def __init__(
+        self, folder: Path, port: int, *, cores: int | str, workers: int = 1, python: str | Path = sys.executable
+    ) -> None:
         self.port, self.admin, self.folder = port, free_port(), folder
         options = {
             "--proxy": f"127.0.0.1:{port}",
@@ -53,7 +57,7 @@ class Gateway:
             "--max-connections": str(MAX_CONNECTIONS),
         }
         words = [word for option in options.items() for word in option]
-        self.command = pin(cores, [sys.executable, "-m", "coalmine", "serve", *words])
+        self.command = pin(cores, [str(python), "-m", "coalmine", "serve", *words])
         self.process: Process | None = None
 
     def start(self, stack: ExitStack) -> Process:
@@ -76,6 +80,15 @@ class Gateway:
             raise RuntimeError(f"{method} {path} answered {answer.status}: {told[:200].decode(errors='replace')}")
         return json.loads(told)
 
+    def count_codes(self) -> Counter[str]:
+        """Answers by their status and problems by their code, as the gateway itself counts them."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.admin, timeout=ADMIN_SECONDS)
+        try:
+            connection.request("GET", "/metrics")
+            return read_codes(connection.getresponse().read().decode())
+        finally:
+            connection.close()
+
     def define(self, upstream: int, routes: Iterable[dict[str, Any]]) -> None:
         """The upstream, its functions, then the routes; back when they are served."""
         up = {"name": "up", "endpoints": [f"http://127.0.0.1:{upstream}"]}
@@ -91,6 +104,14 @@ class Gateway:
     def workers(self) -> list[int]:
         assert self.process is not None
         return list_workers(self.process.pid)
+
+
+def read_codes(metrics: str) -> Counter[str]:
+    pattern = r'^coalmine_(?:requests|problem_replies)_total\{(?:.*,)?code="(\w+)".*\} (\d+)'
+    found: Counter[str] = Counter()
+    for code, count in re.findall(pattern, metrics, re.MULTILINE):
+        found[code] += int(count)
+    return found
 
 
 def list_workers(pid: int) -> list[int]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from bench.processes import list_family
-from bench.proxy.cases import CASES, SMALL, Case, Sample, count_faults, judge, measure, megabytes
+from bench.proxy.cases import CASES, SMALL, Case, Sample, judge, list_faults, measure, megabytes
 from bench.proxy.field import Field, attempt, list_absent, median, say
 from bench.proxy.gateway import list_workers
-from bench.proxy.peers import OURS, Proxy
+from bench.proxy.peers import OPTIMISED, OURS, Proxy
 from bench.report import table
 
+CONTENDERS = (OURS.name, OPTIMISED.name)
 HEAD = ("", "requests/s", "Coalmine has", "us of processor", "Coalmine by that", "its core", "load's core", "remarks")
 
 
@@ -22,6 +24,9 @@ class Results:
     problems: dict[tuple[str, str], str] = field(default_factory=dict)
     before: dict[str, tuple[float, float]] = field(default_factory=dict)  # megabytes, resident and proportional
     after: dict[str, tuple[float, float]] = field(default_factory=dict)
+    # by ours and case: answers but for those with 200, as the gateway itself counts them
+    counted: dict[tuple[str, str], Counter[str]] = field(default_factory=dict)
+    last_count: dict[str, Counter[str]] = field(default_factory=dict)
 
     def names(self, case: str) -> list[str]:
         return [name for name, of in self.samples if of == case]
@@ -46,7 +51,7 @@ def weigh(field: Field) -> dict[str, tuple[float, float]]:
     found = {}
     for proxy in field.list_running():
         found[proxy.name] = megabytes(list_family(proxy.process.pid))
-        if proxy.name == OURS.name:
+        if proxy.gateway:
             found[f"{proxy.name}, the worker alone"] = megabytes(list_workers(proxy.process.pid))
     return found
 
@@ -61,8 +66,20 @@ def measure_once(field: Field, proxy: Proxy, case: Case, results: Results, *, wa
     )
     for why in problems.values():
         results.problems[proxy.name, case.name] = why
+    codes = count_codes(proxy, results)
     if sample and not warming:
         results.samples.setdefault((proxy.name, case.name), []).append(sample)
+        results.counted.setdefault((proxy.name, case.name), Counter()).update(codes)
+
+
+def count_codes(proxy: Proxy, results: Results) -> Counter[str]:
+    """What ours counted since it was asked last; nothing of others, nor where it does not answer."""
+    if proxy.gateway is None:
+        return Counter()
+    now = attempt(f"metrics of {proxy.name}", proxy.gateway.count_codes, {}) or Counter()
+    before = results.last_count.get(proxy.name, now)
+    results.last_count[proxy.name] = now
+    return Counter({code: count for code, count in (now - before).items() if code != "200"})
 
 
 def describe(results: Results, absent: dict[str, str]) -> list[str]:
@@ -74,7 +91,10 @@ def describe(results: Results, absent: dict[str, str]) -> list[str]:
         "time per request, which also tells where not the proxy was the bottleneck. Medians of the rounds' ratios.",
         "",
     ]
-    lines += _list_ratios(results)
+    lines += _list_ratios(results, OURS.name)
+    if OPTIMISED.name in results.names(SMALL.name):
+        lines += ["", f"The same for {OPTIMISED.name}, whose interpreter is named above:", ""]
+        lines += _list_ratios(results, OPTIMISED.name)
     for case in CASES:
         lines += ["", f"#### {case.name[0].upper()}{case.name[1:]}", "", *_list_case(results, case)]
     lines += ["", "#### Memory", "", *_list_memory(results)]
@@ -87,17 +107,17 @@ def ratios(ours: Sequence[Sample], theirs: Sequence[Sample]) -> tuple[float, flo
     return median(a.rate / b.rate for a, b in pairs), median(b.cost / max(a.cost, 1e-9) for a, b in pairs)
 
 
-def _list_ratios(results: Results) -> list[str]:
-    names = list(dict.fromkeys(name for name, _ in results.samples if name != OURS.name))
-    rows = [[case.name, *(_ratio_cell(results, name, case) for name in names)] for case in CASES]
-    return table(["Coalmine to", *names], rows)
+def _list_ratios(results: Results, ours: str) -> list[str]:
+    names = list(dict.fromkeys(name for name, _ in results.samples if name not in CONTENDERS))
+    rows = [[case.name, *(_ratio_cell(results, ours, name, case) for name in names)] for case in CASES]
+    return table([f"{ours} to", *names], rows)
 
 
-def _ratio_cell(results: Results, name: str, case: Case) -> str:
-    ours, theirs = (results.samples.get((one, case.name)) for one in (OURS.name, name))
-    if not ours or not theirs:
+def _ratio_cell(results: Results, ours: str, other: str, case: Case) -> str:
+    one, another = (results.samples.get((name, case.name)) for name in (ours, other))
+    if not one or not another:
         return "not measured"
-    by_rate, by_cost = ratios(ours, theirs)
+    by_rate, by_cost = ratios(one, another)
     return f"{by_rate:.2f} ({by_cost:.2f})"
 
 
@@ -128,7 +148,7 @@ def _row(
         f"{by_cost:.2f}",
         f"{proxy:.0%}",
         f"{load:.0%}",
-        "; ".join(_remarks(samples, judge(proxy, load, others), results.problems.get((name, case.name)))),
+        "; ".join(_remarks(samples, judge(proxy, load, others), results, (name, case.name))),
     ]
 
 
@@ -138,9 +158,14 @@ def _spread(rates: Sequence[float]) -> str:
     return f" ±{max(abs(rate - middle) for rate in rates) / middle:.0%}" if len(rates) > 1 else ""
 
 
-def _remarks(samples: Sequence[Sample], verdict: str, problem: str | None) -> Iterable[str]:
-    failed = f"one round failed: {problem}" if problem else ""
-    return filter(None, [verdict, *count_faults(samples), failed])
+def _remarks(samples: Sequence[Sample], verdict: str, results: Results, what: tuple[str, str]) -> Iterable[str]:
+    faults = list_faults(samples)
+    codes = results.counted.get(what, Counter())
+    # 499 are the requests that wrk leaves behind at its end
+    own = f"its own: {', '.join(f'{code} {count:,}' for code, count in codes.most_common())}"
+    problem = results.problems.get(what)
+    told = [verdict, *faults, own if codes and (faults or set(codes) - {"499"}) else ""]
+    return filter(None, [*told, f"one round failed: {problem}" if problem else ""])
 
 
 def _list_memory(results: Results) -> list[str]:

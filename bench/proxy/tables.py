@@ -1,43 +1,79 @@
-"""What a request costs in a table of 10 and of 10,000 routes, when every request takes another route and another id."""
+"""What a request costs in a table of 10 and of 10,000 routes.
+
+Asked in pairs, one table right after the other and by turns first: requests that take another of the ten routes that
+both tables have each time, and requests that take another of all routes each time. No two requests of the first two
+kinds have the same path, so that nothing remembered of earlier requests flatters either table.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 
-from bench.proxy.cases import Case, Sample, count_faults, judge, measure
+from bench.proxy.cases import Case, Sample, judge, list_faults, measure
 from bench.proxy.field import Field, attempt, list_absent, median, say
-from bench.proxy.peers import Peer, Proxy
+from bench.proxy.peers import OURS, Peer, Proxy
 from bench.report import table
 
 FEWEST = 10
-COMPARED = ("Coalmine", "Envoy")  # the others' configurations have no tables of routes that they look through alike
+ENVOY = "Envoy"
+COMPARED = (OURS.name, ENVOY)  # the others' configurations have no tables of routes that they look through alike
+WARM_SECONDS = 3  # the first time that a route is taken costs more, and there are ten thousand of them
+MOST_SECONDS = 2  # short turns: what else the machine does then hits both of a pair
+PAIRS = 7
+
+
+@dataclass(frozen=True)
+class Kind:
+    name: str
+    path: str
+    all_routes: bool
+    of: Sequence[str] = COMPARED
+
+
+KINDS = (
+    Kind("ten routes, another id each time", "/service-{route}/pets/{n}", all_routes=False),
+    Kind("all routes, another id each time", "/service-{route}/pets/{n}", all_routes=True),
+    Kind("all routes, always the same id", "/service-{route}/pets/7", all_routes=True, of=(OURS.name,)),
+)
+WANTED = tuple((name, kind) for kind in KINDS for name in kind.of)
 
 
 def measure_tables(field: Field) -> list[str]:
     problems: dict[str, str] = {}
-    samples: dict[tuple[str, int], list[Sample]] = {}
-    with ExitStack() as stack:
-        started = start_all(field, stack, problems)
-        for number in range(field.effort.rounds + 1):
-            for (name, size), proxy in started.items():
-                say(f"{size} routes: {name}, {f'round {number}' if number else 'warming up'}")
-                run = attempt(f"{name}, {size:,} routes", lambda s=size, p=proxy: measure_once(field, s, p), problems)
-                if run and number:
-                    samples.setdefault((name, size), []).append(run)
+    pairs: dict[tuple[str, Kind], list[tuple[Sample, Sample]]] = {}
     sizes = (FEWEST, field.effort.most_routes)
-    rows = [
-        _row(name, *(samples[name, size] for size in sizes))
-        for name in COMPARED
-        if {(name, size) for size in sizes} <= set(samples)
+    with ExitStack() as stack:
+        started = start_all(field, sizes, stack, problems)
+        warm_up(field, started, problems)
+        for number in range(min(PAIRS, 2 * field.effort.rounds)):
+            for name, kind in WANTED:
+                if {(name, size) for size in sizes} <= set(started):
+                    say(f"{name}, {kind.name}, pair {number + 1}")
+                    order = sizes if number % 2 else sizes[::-1]
+                    runs = {size: measure_once(field, size, started[name, size], kind, problems) for size in order}
+                    few, many = (runs[size] for size in sizes)
+                    if few and many:
+                        pairs.setdefault((name, kind), []).append((few, many))
+    head = [
+        "",
+        "requests",
+        *(f"us of processor, {size:,} routes" for size in sizes),
+        "ratio",
+        "of each pair",
+        "remarks",
     ]
-    head = ["", *(f"us of processor, {size:,} routes" for size in sizes), "ratio", "remarks"]
+    rows = [_row(name, kind, found) for (name, kind), found in pairs.items()]
     return [*table(head, rows), *([""] if problems else []), *list_absent(problems)]
 
 
-def start_all(field: Field, stack: ExitStack, problems: dict[str, str]) -> dict[tuple[str, int], Proxy]:
+def start_all(
+    field: Field, sizes: Sequence[int], stack: ExitStack, problems: dict[str, str]
+) -> dict[tuple[str, int], Proxy]:
     started = {}
     for peer in field.peers:
-        for size in (FEWEST, field.effort.most_routes) if peer.name in COMPARED else ():
+        for size in sizes if peer.name in COMPARED else ():
             say(f"{size} routes: starting {peer.name}")
             proxy = attempt(
                 f"{peer.name}, {size:,} routes", lambda p=peer, s=size: start_one(field, p, s, stack), problems
@@ -51,17 +87,31 @@ def start_one(field: Field, peer: Peer, size: int, stack: ExitStack) -> Proxy:
     return peer.start(field.make_folder(f"{peer.name}-{size}"), field.upstream_port, stack, routes=size)
 
 
-def measure_once(field: Field, size: int, proxy: Proxy) -> Sample:
-    case = Case(f"{size} routes", "/service-{route}/pets/{n}", routes=size)
-    return measure(case, proxy.process.pid, proxy.port, field.upstream, field.effort.seconds, field.folder)
+def warm_up(field: Field, started: dict[tuple[str, int], Proxy], problems: dict[str, str]) -> None:
+    everywhere = KINDS[-1]
+    for (_, size), proxy in started.items():
+        measure_once(field, size, proxy, everywhere, problems, seconds=WARM_SECONDS)
 
 
-def _row(name: str, few: list[Sample], many: list[Sample]) -> list[str]:
-    ratio = median(b.cost / max(a.cost, 1e-9) for a, b in zip(few, many, strict=False))
-    verdicts = [
-        judge(*(median(values) for values in zip(*((s.proxy, s.load, s.others) for s in runs), strict=True)))
-        for runs in (few, many)
-    ]
-    remarks = [*dict.fromkeys(filter(None, verdicts)), *count_faults((*few, *many))]
-    costs = [f"{median(sample.cost for sample in runs):.1f}" for runs in (few, many)]
-    return [name, *costs, f"{ratio:.2f}", "; ".join(remarks)]
+def measure_once(
+    field: Field, size: int, proxy: Proxy, kind: Kind, problems: dict[str, str], seconds: int = MOST_SECONDS
+) -> Sample | None:
+    case = Case(f"{size} routes", kind.path, routes=size if kind.all_routes else FEWEST)
+    found: Sample | None = attempt(
+        f"{proxy.name}, {size:,} routes, {kind.name}",
+        lambda: measure(
+            case, proxy.process.pid, proxy.port, field.upstream, min(field.effort.seconds, seconds), field.folder
+        ),
+        problems,
+    )
+    return found
+
+
+def _row(name: str, kind: Kind, pairs: Sequence[tuple[Sample, Sample]]) -> list[str]:
+    ratios = [many.cost / max(few.cost, 1e-9) for few, many in pairs]
+    every = [sample for pair in pairs for sample in pair]
+    costs = [f"{median(sample.cost for sample in samples):.1f}" for samples in zip(*pairs, strict=True)]
+    verdict = judge(*(median(values) for values in zip(*((s.proxy, s.load, s.others) for s in every), strict=True)))
+    remarks = filter(None, [verdict, *list_faults(every)])
+    each = " ".join(f"{ratio:.2f}" for ratio in ratios)
+    return [name, kind.name, *costs, f"{median(ratios):.2f}", each, "; ".join(remarks)]

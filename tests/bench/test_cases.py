@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.proxy.cases import Case, judge, read_wrk, write_script
+from bench.proxy.cases import Case, describe_errors, judge, read_wrk, write_script
 
 QUIET = """Running 1s test @ http://127.0.0.1:8080/
   1 threads and 64 connections
@@ -20,18 +20,25 @@ BROKEN = """  120 requests in 500.00ms, 22.25KB read
   Socket errors: connect 1, read 2, write 3, timeout 4
   Non-2xx or 3xx responses: 5
 """
+KINDS = {"connect": 1, "read": 2, "write": 3, "Non-2xx or 3xx responses": 5}
 
 
 @pytest.mark.parametrize(
     ("text", "requests", "seconds", "errors", "late"),
-    [(QUIET, 46811, 1.1, 0, 0), (BROKEN, 120, 0.5, 11, 4), (QUIET.replace("1.10s", "1.50m"), 46811, 90.0, 0, 0)],
+    [(QUIET, 46811, 1.1, {}, 0), (BROKEN, 120, 0.5, KINDS, 4), (QUIET.replace("1.10s", "1.50m"), 46811, 90.0, {}, 0)],
     ids=["no errors", "every kind of error", "minutes"],
 )
 def test_requests_seconds_errors_and_late_answers_are_read(
-    text: str, requests: int, seconds: float, errors: int, late: int
+    text: str, requests: int, seconds: float, errors: dict[str, int], late: int
 ) -> None:
     told = read_wrk(text)
     assert (told.requests, told.seconds, told.errors, told.late) == (requests, seconds, errors, late)
+
+
+def test_errors_are_told_by_kind_the_most_frequent_first() -> None:
+    told = describe_errors([read_wrk(BROKEN).errors, read_wrk(QUIET).errors, read_wrk(BROKEN).errors])
+    assert told == "22 errors (Non-2xx or 3xx responses 10, write 6, read 4, connect 2)"
+    assert describe_errors([read_wrk(QUIET).errors]) == ""
 
 
 def test_a_run_without_a_result_is_an_error_that_shows_what_was_said() -> None:
