@@ -116,6 +116,7 @@ class ClientConnection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """The client sends no more. A request that is complete is still answered (half-close)."""
         if self._exchange is None or self._reader is not None:
+            self._engine.outbox.flush()  # an answer of this turn: the transport closes now
             return False
         if self._exchange.tunnelling:
             exchange = self._exchange.grow()
@@ -272,7 +273,10 @@ class ClientConnection(asyncio.Protocol):
     def _begin_with(self, raw: bytes) -> bool:
         """Begin the exchange of the request whose head is ``raw``; whether it is one."""
         end = raw.find(b"\r\n")
-        fields = read_fields(raw, end, self._fields)
+        if self._fields is None:
+            fields = self._engine.first_fields.read(raw[end:-4], self.source, self.scheme)
+        else:
+            fields = read_fields(raw, end, self._fields)
         if isinstance(fields, RequestFields):
             self._fields = fields
             if fields.fast and self._begin_fast(raw[:end], fields):
@@ -378,10 +382,10 @@ class ClientConnection(asyncio.Protocol):
 
     def linger(self, *, unread: bool = False) -> None:
         """Close; where the client may still be sending, only once it has had time to read (RFC 9112 section 9.6)."""
-        if not (unread or self._reader or self._ahead or self._holds):
-            self.transport.close()
-            return
         self._lingering = True
+        if not (unread or self._reader or self._ahead or self._holds):
+            self.transport.close_soon()
+            return
         self._reader = None
         self._ahead = b""
         self._holds = 0

@@ -31,6 +31,7 @@ from proxy.embedded.client import ClientConnection
 from proxy.embedded.connector import Connector
 from proxy.embedded.endpoints import Cluster, update_clusters
 from proxy.embedded.exchange import Exchange
+from proxy.embedded.fields import FirstFields
 from proxy.embedded.health import HealthChecks
 from proxy.embedded.lane import Lanes, labels_of
 from proxy.embedded.listener import TlsListener
@@ -91,6 +92,7 @@ class Engine:
         self.counters = self.stats_store.counters
         self.sweep = Sweep(self.clock, self._look_after)
         self.outbox = Outbox()
+        self.first_fields = FirstFields()
         self.connector = Connector(self.options, self.counters, self.clock, self.outbox)
         self.health = HealthChecks(self.connector, self.sweep, self.counters, draw)
         self.served = self._make_served(RouteTable.compile(EMPTY), {})

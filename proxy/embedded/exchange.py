@@ -232,8 +232,8 @@ class Exchange(Tries):
             body = b""
         # A request that has not come to its end may never do so.
         self._close = not (self.request_done and request.persistent) or self.engine.draining
-        if request.plain and not (self._close or forward.response_headers):
-            head = repeat_response_head(response, forward, self.lane, request)
+        if request.plain and not forward.response_headers:
+            head = repeat_response_head(response, forward, self.lane, request, close=self._close)
         else:
             date = self.engine.sweep.date
             head = write_response_head(response, forward, self.lane, request, chunk=False, close=self._close, date=date)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from proxy.embedded.exchange import Exchange
-from proxy.embedded.fields import RequestFields
+from proxy.embedded.fields import NO_FIELDS, RequestFields
 from proxy.embedded.forwarding import onward, repeat_response_head
 from proxy.embedded.grammar import QUERY
 from proxy.embedded.options import MAX_TARGET_BYTES
@@ -59,7 +59,7 @@ class FastExchange(Sender):
         self._engine = engine
         self._client = client
         self._line = self._request_id = b""
-        self._fields = RequestFields()
+        self._fields = NO_FIELDS
         self._started = 0.0
 
     def begin(self, line: bytes, fields: RequestFields) -> bool:
@@ -119,11 +119,12 @@ class FastExchange(Sender):
         way = self._way
         lane = way.lane
         self._endpoint.failures = 0
-        client.write_soon(repeat_response_head(response, way.forward, lane, _ANY) + body)
+        last = self._fields.close
+        client.write_soon(repeat_response_head(response, way.forward, lane, _ANY, close=last) + body)
         engine.places.taken -= 1
         self._cluster.budget.requests -= 1
         lane.series(way.forward, response.status).add_whole(engine.clock.read() - self._started, len(body))
-        client.exchange_done(self, True)
+        client.exchange_done(self, not last)
 
     # Whatever else happens is the business of an exchange.
 

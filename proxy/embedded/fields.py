@@ -2,12 +2,14 @@
 
 Rule 1: ambiguous means refused (RFC 9112 sections 3.2, 5.1, 6.1, 6.3, 11.2): nothing is guessed, nothing repaired.
 Rule 2: a block that was read is a value, good for every request that repeats it: clients mostly send the same fields
-        again and again on one connection, so each connection keeps its last.
+        again and again on one connection, so each connection keeps its last; and those that open a connection for each
+        request begin it with the same fields (``FirstFields``).
 This file performs no I/O.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 
 from coalmine.errors import CODES
@@ -21,6 +23,10 @@ from proxy.embedded.trace_context import is_state, parse_parent
 TUNNELLED = frozenset({b"websocket"})
 # One gateway in front of another is legitimate; the third visit is a loop.
 MAX_VISITS = 2
+
+# Blocks that connections began with lately. Programs that open a connection for each request send few different ones.
+MAX_FIRST = 256
+LONGEST_FIRST = 1_024  # bytes; with all that is kept with them these are a megabyte
 
 _SCAN = compile_scan(READ_FROM_REQUESTS, underscores=True)
 
@@ -150,7 +156,7 @@ def parse_fields(block: bytes) -> RequestFields | Reply:
         or fields.max_forwards is not None
     )
     fields.usual = bool(fields.authority) and not fields.expectation
-    fields.fast = fields.quiet and fields.usual and not fields.close
+    fields.fast = fields.quiet and fields.usual
     return _refuse_fields(fields) or fields
 
 
@@ -162,6 +168,29 @@ def _refuse_fields(fields: RequestFields) -> Reply | None:
     if fields.via.count(b"coalmine") >= MAX_VISITS:
         return refuse("loop_detected", "the request has come through this gateway before")
     return None
+
+
+class FirstFields:
+    """The blocks that connections began with; bounded, the oldest goes first.
+
+    By source and scheme, too, because ``forwarding`` keeps with the fields what it says about those.
+    """
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[tuple[str, str, bytes], RequestFields] = OrderedDict()
+
+    def read(self, block: bytes, source: str, scheme: str) -> RequestFields | Reply:
+        """As ``parse_fields``."""
+        key = source, scheme, block
+        known = self._known.get(key)
+        if known is not None:
+            return known
+        fields = parse_fields(block)
+        if isinstance(fields, RequestFields) and len(block) <= LONGEST_FIRST:
+            if len(self._known) >= MAX_FIRST:
+                self._known.popitem(last=False)
+            self._known[key] = fields
+        return fields
 
 
 # One reader per field of READ_FROM_REQUESTS; each answers what is wrong, or None.

@@ -130,17 +130,17 @@ def write_response_head(
     )
 
 
-def repeat_response_head(response: Response, forward: Forward, lane: Lane, request: Request) -> bytes:
+def repeat_response_head(response: Response, forward: Forward, lane: Lane, request: Request, *, close: bool) -> bytes:
     """As ``write_response_head``, kept: the same response has the same head on all lanes that edit nothing.
 
-    For responses with a date and HTTP/1.1 connections that go on, where ``forward`` adds nothing of its own.
+    For responses with a date to plain requests, where ``forward`` adds nothing of its own.
     """
     editor = None if lane.edits_nothing else lane
     written = response.written
-    if written is None or written[0] is not editor:
-        head = write_response_head(response, forward, lane, request, chunk=False, close=False, date=b"")
-        written = response.written = editor, head
-    return written[1]
+    if written is None or written[0] is not editor or written[1] is not close:
+        head = write_response_head(response, forward, lane, request, chunk=False, close=close, date=b"")
+        written = response.written = editor, close, head
+    return written[2]
 
 
 def _response_fields(response: Response, forward: Forward, lane: Lane) -> bytes:

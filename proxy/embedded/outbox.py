@@ -23,11 +23,14 @@ class Outbox:
     """What waits to be written, of all connections of one loop. ``soon`` has a call made at the end of the turn."""
 
     def __init__(self, soon: Callable[[Callable[[], None]], object] | None = None) -> None:
-        self._soon = soon or _call_soon
-        self._waiting: list[tuple[asyncio.Transport, bytes]] = []
+        self._soon = soon
+        self._waiting: list[tuple[asyncio.Transport, bytes | None]] = []
 
-    def add(self, transport: asyncio.Transport, data: bytes) -> None:
+    def add(self, transport: asyncio.Transport, data: bytes | None) -> None:
+        """None: close it."""
         if not self._waiting:
+            if self._soon is None:  # asking for the loop is a system call
+                self._soon = asyncio.get_running_loop().call_soon
             self._soon(self.flush)
         self._waiting.append((transport, data))
 
@@ -37,14 +40,13 @@ class Outbox:
         waiting, self._waiting = self._waiting, []
         for transport, data in waiting:
             try:
-                transport.write(data)
+                if data is None:
+                    transport.close()
+                else:
+                    transport.write(data)
             except RuntimeError:  # uvloop's word for a connection that the other side has reset meanwhile
                 if not transport.is_closing():
                     raise
-
-
-def _call_soon(call: Callable[[], None]) -> None:
-    asyncio.get_running_loop().call_soon(call)
 
 
 class Outlet:
@@ -69,6 +71,10 @@ class Outlet:
     def write_eof(self) -> None:
         self._outbox.flush()
         self._transport.write_eof()
+
+    def close_soon(self) -> None:
+        """For whoever takes no notice of what still comes in this turn."""
+        self._outbox.add(self._transport, None)
 
     def close(self) -> None:
         self._outbox.flush()

@@ -40,7 +40,7 @@ class Response:
     dated = True
     listed: tuple[bytes, ...] = ()
     simple = False
-    written: tuple[Lane | None, bytes] | None = None
+    written: tuple[Lane | None, bool, bytes] | None = None
 
     def has_body(self, method: str) -> bool:
         """Whether content follows in an answer to ``method`` (RFC 9112 section 6.3)."""

@@ -287,3 +287,14 @@ def test_a_gateway_in_front_of_itself_breaks_the_loop() -> None:
         gateway.apply(define(route(), up="http://{}:{}".format(*gateway.address)))
         with RawClient(gateway.address) as client:
             assert client.ask(request()).status == 508
+
+
+def test_an_answer_that_is_repeated_says_close_to_whom_it_closes_and_to_nobody_else(
+    gateway: Gateway, upstream: RawUpstream
+) -> None:
+    upstream.script = answer(ok(b"ok", "Date: Sat, 28 Nov 2026 12:00:00 GMT"))
+    for last in (False, True, True, False, True):
+        with gateway.client() as client:
+            answered = client.ask(request("GET", "/", *["Connection: close"][: int(last)]))
+            assert (answered.status, answered.value("connection")) == (200, "close" if last else None)
+            assert client.at_end(0.05 if not last else 5.0) is last

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -11,7 +13,7 @@ import pytest
 from proxy.embedded.outbox import SMALL, Outbox, Outlet
 from tests.proxy.support.client import request
 from tests.proxy.support.gateway import Gateway, define, route
-from tests.proxy.support.upstream import RawUpstream
+from tests.proxy.support.upstream import Peer, RawUpstream, Seen, ok
 
 
 class Recorder:
@@ -63,10 +65,11 @@ def test_messages_wait_for_the_end_of_the_turn_and_one_call_sends_them_all() -> 
         (b"now", lambda outlet: outlet.write(b"now")),
         ("eof", lambda outlet: outlet.write_eof()),
         ("close", lambda outlet: outlet.close()),
+        ("close", lambda outlet: outlet.close_soon()),
         ("abort", lambda outlet: outlet.abort()),
         (b"x" * (SMALL + 1), lambda outlet: outlet.write_soon(b"x" * (SMALL + 1))),
     ],
-    ids=["write", "write_eof", "close", "abort", "a large message"],
+    ids=["write", "write_eof", "close", "close_soon", "abort", "a large message"],
 )
 def test_nothing_overtakes_what_waits(what: object, act: Callable[[Outlet], None]) -> None:
     calls: list[Callable[[], None]] = []
@@ -75,6 +78,17 @@ def test_nothing_overtakes_what_waits(what: object, act: Callable[[Outlet], None
     act(outlet)
     calls[0]()
     assert recorder.told == [b"first", what]
+
+
+def test_an_end_that_may_wait_lets_others_wait_too() -> None:
+    outbox = Outbox(lambda call: None)
+    (one, to_one), (two, to_two) = open_outlet(outbox), open_outlet(outbox)
+    to_one.write_soon(b"a")
+    to_one.close_soon()
+    to_two.write_soon(b"b")
+    assert (one.told, two.told) == ([], [])
+    outbox.flush()
+    assert (one.told, two.told) == ([b"a", "close"], [b"b"])
 
 
 def test_a_connection_that_was_reset_meanwhile_keeps_nobody_from_being_written_to() -> None:
@@ -102,3 +116,28 @@ def test_an_answer_that_ends_its_connection_arrives() -> None:
             with gateway.client() as client:
                 answer = client.ask(request("GET", "/", "Connection: close"))
                 assert (answer.status, answer.complete, client.at_end()) == (200, True, True)
+
+
+def test_an_answer_arrives_that_waits_when_the_client_ends_its_side() -> None:
+    asked, answered = threading.Event(), threading.Event()
+
+    def script(peer: Peer, seen: Seen) -> None:
+        asked.set()
+        peer.send(ok(b"ok", "Date: Sat, 28 Nov 2026 12:00:00 GMT") if answered.wait(5) else b"")
+
+    def answer_and_end() -> None:
+        """While the loop stands still, so that it finds both in one turn, the answer first."""
+        answered.set()
+        time.sleep(0.1)
+        client.sock.shutdown(1)
+        time.sleep(0.1)
+
+    with (
+        RawUpstream(script) as upstream,
+        Gateway(define(route(), up=upstream.origin)) as gateway,
+        gateway.client() as client,
+    ):
+        client.send(request())
+        assert asked.wait(5)
+        gateway.call(answer_and_end)
+        assert (client.read().status, client.at_end()) == (200, True)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coalmine.routing.decision import Reply
+from proxy.embedded.fields import LONGEST_FIRST, MAX_FIRST, FirstFields, RequestFields
 from proxy.embedded.grammar import list_pairs, parse_authority
 from proxy.embedded.request import Request, parse_request, refuse_early, refuse_large
 
@@ -63,6 +64,30 @@ def test_a_repeated_block_of_fields_is_read_once() -> None:
     assert isinstance(other, Request)
     assert second.fields is first.fields
     assert other.fields is not first.fields
+
+
+def test_connections_that_begin_alike_have_their_fields_read_once() -> None:
+    first = FirstFields()
+
+    def begin(block: bytes, source: str = "192.0.2.1", scheme: str = "http") -> RequestFields | Reply:
+        return first.read(b"\r\nHost: a\r\n" + block, source, scheme)
+
+    one = begin(b"X: 1")
+    assert begin(b"X: 1") is one
+    assert begin(b"X: 2") is not one
+    assert begin(b"X: 1", source="192.0.2.2") is not one, "what is said about the source is kept with the fields"
+    assert begin(b"X: 1", scheme="https") is not one
+
+
+def test_what_is_remembered_of_connections_is_bounded() -> None:
+    first = FirstFields()
+    small, large = b"\r\nHost: a", b"\r\nHost: a\r\nX: " + b"x" * LONGEST_FIRST
+    kept = first.read(small, "", "http")
+    assert first.read(large, "", "http") is not first.read(large, "", "http"), "a large one is not kept"
+    for number in range(MAX_FIRST):
+        assert isinstance(first.read(b"%b\r\nX: %d" % (small, number), "", "http"), RequestFields)
+    assert first.read(small, "", "http") is not kept, "the oldest has gone"
+    assert isinstance(first.read(b"\r\nHost: a\r\nHost: a", "", "http"), Reply)
 
 
 def test_a_request_can_be_replaced_like_any_head() -> None:
