@@ -56,13 +56,13 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def open_engine(path: Path) -> Engine:
-    """A pool of connections; nothing is opened yet."""
+def open_engine(path: Path, *, alone: bool = False) -> Engine:
+    """A pool of connections, or ``alone`` a single one; nothing is opened yet."""
     engine = create_engine(
         "sqlite+pysqlite://",
         creator=lambda: connect(path),
-        pool_size=_POOL,
-        max_overflow=-1,
+        pool_size=1 if alone else _POOL,
+        max_overflow=0 if alone else -1,
         pool_reset_on_return="rollback",
         poolclass=QueuePool,
     )

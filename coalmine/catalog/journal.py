@@ -1,15 +1,16 @@
 """What a transaction changed, and the way back. This file performs no I/O.
 
 Rule 1: a state is compared with another, so that what was written and taken back in one transaction is no change.
-Rule 2: definitions that are the same object are equal without a look: comparing thousands of routes costs nothing.
+Rule 2: nothing is looked at but what was touched, and definitions that are the same object are equal without a look.
 Rule 3: the order of the routes (their ages) is derived from what was added and removed, and from where; only where
         routes changed places is the order of before kept, as a list of names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from coalmine.model import Definition
@@ -25,16 +26,25 @@ SECTIONS = {
 _ROUTES = SECTIONS["route"] + "/"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: objects are put together once
 class State:
-    """All objects by name (``routes/find-pets``), routes oldest first, and to whom those of sets belong."""
+    """All objects by section and name, routes oldest first, and to whom those of sets belong."""
 
-    objects: Mapping[str, Definition]
+    sections: Mapping[str, Mapping[str, Definition]]
     owners: Mapping[str, Ownership]
+
+    @cached_property
+    def objects(self) -> Mapping[str, Definition]:
+        """By their whole names (``routes/find-pets``)."""
+        return {f"{section}/{name}": item for section, items in self.sections.items() for name, item in items.items()}
 
     @property
     def order(self) -> list[str]:
-        return [name.removeprefix(_ROUTES) for name in self.objects if name.startswith(_ROUTES)]
+        return list(self.sections[SECTIONS["route"]])
+
+    def find(self, name: str) -> Definition | None:
+        section, own = split_object(name)
+        return self.sections[section].get(own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +62,18 @@ def dump(definition: Definition) -> dict[str, Any]:
     return definition.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
-def compare(before: State, after: State) -> Changes:
-    """In the order of ``after``; what was removed comes last. A new seal of the same owner is no change."""
-    objects = tuple(_compare(before, after))
+def compare(before: State, after: State, touched: Collection[str]) -> Changes:
+    """In the order of ``after``; what was removed comes last. A new seal of the same owner is no change.
+
+    ``touched`` are the whole names of all that may differ.
+    """
+    objects = tuple(_compare(before, after, _in_order(before, after, touched)))
     old, new = before.order, after.order
     if old == new:
         return Changes(objects)
-    places = {name: place for place, name in enumerate(old) if f"{_ROUTES}{name}" not in after.objects}
-    added = [name for name in new if f"{_ROUTES}{name}" not in before.objects]
+    were, are = (state.sections[SECTIONS["route"]] for state in (before, after))
+    places = {name: place for place, name in enumerate(old) if name not in are}
+    added = [name for name in new if name not in were]
     reordered = old != undo_order(new, added, places)
     placed = (_place(change, places) for change in objects)
     return Changes(tuple(placed), tuple(old) if reordered else None)
@@ -72,11 +86,19 @@ def _place(change: ObjectChange, places: Mapping[str, int]) -> ObjectChange:
     return change.model_copy(update={"place": places[name]})
 
 
-def _compare(before: State, after: State) -> Iterator[ObjectChange]:
-    gone = [name for name in before.objects if name not in after.objects]
-    for name in (*after.objects, *gone):
-        old, new = before.objects.get(name), after.objects.get(name)
+def _in_order(before: State, after: State, touched: Collection[str]) -> list[str]:
+    if len(touched) == 1:
+        return list(touched)
+    there = [name for name in after.objects if name in touched]
+    return [*there, *(name for name in before.objects if name in touched and name not in after.objects)]
+
+
+def _compare(before: State, after: State, names: Iterable[str]) -> Iterator[ObjectChange]:
+    for name in names:
+        old, new = before.find(name), after.find(name)
         owned, owns = before.owners.get(name), after.owners.get(name)
+        if old is None and new is None:
+            continue  # there and gone again
         same = old is new or old == new
         if same and (owned and owned.owner) == (owns and owns.owner):
             continue

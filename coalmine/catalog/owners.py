@@ -15,6 +15,7 @@ from sqlalchemy import Table, delete, select
 from sqlalchemy.dialects import sqlite
 from sqlmodel import Session
 
+from coalmine.catalog.held import Held
 from coalmine.catalog.journal import SECTIONS, split_object
 from coalmine.catalog.rows import CanaryRow, OwnerRow, RouteRow, UpstreamRow, VirtualServiceRow
 from coalmine.model.revision import API_OWNER, Ownership
@@ -37,14 +38,16 @@ class Owned:
 class Owners:
     """The owners as one transaction sees them."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, held: Held) -> None:
         self._session = session
+        self._held = held
         self._asked = 0
         self._known: dict[str, Owned] | None = None
-        self._loaded: dict[str, Ownership] | None = None
 
     def find(self, name: str) -> Owned:
         """Whose the object ``name`` (``routes/find-pets``) is. Who asks often is answered from one reading of all."""
+        if self._held.owners is not None and name not in self._held.owners:
+            return Owned()
         self._asked += 1
         if self._asked > _OFTEN and self._known is None:
             self._known = {owned: found for section in TABLES for owned, found in self._find(section)}
@@ -64,13 +67,14 @@ class Owners:
 
     def load(self, owner: str | None = None) -> dict[str, Ownership]:
         """Everything that belongs to sets, or to one of them."""
-        if owner is None and self._loaded is not None:
-            return self._loaded
+        if owner is None and self._held.owners is not None:
+            return self._held.owners
         query = select(_owner.c.object, _owner.c.owner, _owner.c.seal).order_by(_owner.c.object)
         if owner is not None:
             query = query.where(_owner.c.owner == owner)
         found = {name: _make_ownership(whose, seal) for name, whose, seal in self._execute(query)}
-        self._loaded = found if owner is None else self._loaded
+        if owner is None:
+            self._held.owners = found
         return found
 
     def drifted(self, owner: str) -> list[str]:
@@ -113,8 +117,9 @@ class OwnersWriter(Owners):
         self._put({name: owned for name, owned in owners.items() if owned is not None})
 
     def forget(self, name: str) -> None:
-        self._loaded = None
-        self._execute(delete(_owner).where(_owner.c.object == name))
+        if self._held.owners is None or name in self._held.owners:
+            self._held.owners = None
+            self._execute(delete(_owner).where(_owner.c.object == name))
 
     def _seals(self, section: str, names: list[str]) -> dict[str, str]:
         table = TABLES[section]
@@ -127,7 +132,7 @@ class OwnersWriter(Owners):
     def _put(self, owners: Mapping[str, Ownership]) -> None:
         if not owners:
             return
-        self._loaded = None
+        self._held.owners = None
         statement = sqlite.insert(_owner)
         new = {"owner": statement.excluded.owner, "seal": statement.excluded.seal}
         values = [{"object": name, "owner": owned.owner, "seal": owned.seal} for name, owned in owners.items()]

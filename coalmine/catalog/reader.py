@@ -14,11 +14,10 @@ from sqlalchemy import ColumnElement, func, tuple_
 from sqlmodel import Session, col, select
 
 from coalmine.catalog.document_revisions import DocumentRevisions
-from coalmine.catalog.documents import read_document
 from coalmine.catalog.faults import damaged
 from coalmine.catalog.filters import contains, has_label, uses
-from coalmine.catalog.journal import SECTIONS, State
-from coalmine.catalog.owners import Owners
+from coalmine.catalog.held import Held
+from coalmine.catalog.loader import Loader, Memory
 from coalmine.catalog.paging import (
     Page,
     check_limit,
@@ -42,18 +41,12 @@ from coalmine.catalog.rows import (
     VirtualServiceRow,
 )
 from coalmine.errors import NotFoundError, nearest
-from coalmine.model import Definition, Definitions, Document, Function, ProbeReport, Route, Upstream, VirtualService
+from coalmine.model import Definition, Document, Function, ProbeReport, Route, Upstream, VirtualService
 from coalmine.model.canary import Canary
 from coalmine.model.pin import Pin
 
-_BATCH = 500  # keys in one query: SQLite takes 32,766 parameters
-
 Kind = Literal["upstream", "virtual_service", "route"]
 D = TypeVar("D", bound=Definition)
-# By model: key and seal of every definition that the last load gave out. A seal tells one content from another, so
-# that what a transaction remembers is right even where it is rolled back.
-Memory = dict[type[Definition], dict[tuple[str, ...], tuple[str, Any]]]
-
 _ROWS: dict[str, type[NamedRow]] = {
     "upstream": UpstreamRow,
     "virtual_service": VirtualServiceRow,
@@ -62,15 +55,11 @@ _ROWS: dict[str, type[NamedRow]] = {
 }
 
 
-class Reader:
+class Reader(Loader):
     """Everything that can be asked, as of the moment of the first question. ``get_*`` raises NotFoundError."""
 
-    def __init__(self, session: Session, path: Path, memory: Memory | None = None) -> None:
-        self._session = session
-        self._path = path
-        self._memory: Memory = {} if memory is None else memory
-        self._listed: dict[type[Any], tuple[Any, ...]] = {}  # what this transaction has listed, until it writes there
-        self.owners = Owners(session)
+    def __init__(self, session: Session, path: Path, memory: Memory | None = None, held: Held | None = None) -> None:
+        super().__init__(session, path, memory, held)
         self.revisions = Revisions(session, lambda where, why: damaged(path, where, why))
         self.document_revisions = DocumentRevisions(session, lambda where, why: damaged(path, where, why))
 
@@ -220,116 +209,11 @@ class Reader:
         rows = self._session.exec(select(CanaryRow).order_by(CanaryRow.name))
         return tuple(self._named(Canary, row) for row in rows)
 
-    # All ---------------------------------------------------------------------------------------------
-
-    def load_definitions(self, *, all_functions: bool = False) -> Definitions:
-        """Everything that a snapshot is built from: the functions that routes use, or all."""
-        routes = self._all(RouteRow, Route, RouteRow.age)
-        return Definitions(
-            upstreams=self.load_upstreams(),
-            functions=self._functions(all_functions),
-            virtual_services=self.load_virtual_services(),
-            routes=routes,
-            pending=self.unread(),
-            documents=self._documents(routes),
-            pins=self._pins(),
-        )
-
-    def load_state(self) -> State:
-        """Everything that people wrote, canaries included, and to whom it belongs."""
-        kinds: tuple[tuple[str, tuple[Any, ...]], ...] = (
-            ("upstream", self.load_upstreams()),
-            ("virtual_service", self.load_virtual_services()),
-            ("route", self._all(RouteRow, Route, RouteRow.age)),
-            ("canary", self._all(CanaryRow, Canary, CanaryRow.name)),
-        )
-        objects = {f"{SECTIONS[kind]}/{item.name}": item for kind, items in kinds for item in items}
-        return State(objects, self.owners.load())
-
-    def load_upstreams(self) -> tuple[Upstream, ...]:
-        return self._all(UpstreamRow, Upstream, UpstreamRow.name)
-
-    def load_virtual_services(self) -> tuple[VirtualService, ...]:
-        return self._all(VirtualServiceRow, VirtualService, VirtualServiceRow.name)
-
-    def _all(self, row: type[NamedRow], model: type[D], order: Any) -> tuple[D, ...]:
-        if row not in self._listed:
-            self._listed[row] = self._changed(row, model, select(row.name, row.seal).order_by(order), ("name",))
-        return self._listed[row]
-
-    def _functions(self, everything: bool) -> tuple[Function, ...]:
-        if everything:
-            rows = self._session.exec(select(FunctionRow).order_by(FunctionRow.upstream, FunctionRow.name))
-            return tuple(self._function(row) for row in rows)
-        routed = select(RouteUseRow.upstream, RouteUseRow.function)
-        columns = select(FunctionRow.upstream, FunctionRow.name, FunctionRow.state, FunctionRow.seal)
-        used = columns.where(tuple_(col(FunctionRow.upstream), col(FunctionRow.name)).in_(routed))
-        ordered = used.order_by(FunctionRow.upstream, FunctionRow.name)
-        return self._changed(FunctionRow, Function, ordered, ("upstream", "name", "state"))
-
-    def _documents(self, routes: tuple[Route, ...]) -> tuple[Document, ...]:
-        """Those that calls are checked against; they are large, so nobody else has them loaded."""
-        validating = (route for route in routes if route.validate_)
-        names = {one.upstream for route in validating for one in route.destinations if one.function is not None}
-        if not names:
-            self._memory.pop(Document, None)
-            return ()
-        key = (col(DocumentRow.upstream), col(DocumentRow.url))
-        query = select(*key, DocumentRow.seal).where(key[0].in_(sorted(names))).order_by(*key)
-        return self._changed(DocumentRow, Document, query, ("upstream", "url"))
-
-    def _pins(self) -> tuple[Pin, ...]:
-        key = (col(PinRow.route), col(PinRow.upstream), col(PinRow.function))
-        query = select(*key, PinRow.seal).order_by(*key)
-        return self._changed(PinRow, Pin, query, ("route", "upstream", "function"))
-
-    def _changed(self, row: type[Any], model: type[D], query: Any, columns: tuple[str, ...]) -> tuple[D, ...]:
-        """What ``query`` (``columns`` and seal) lists; what has not changed since the last load is not read again."""
-        known = self._memory.get(model, {})
-        # Past session and rows, which take several times as long to hand out thousands of texts.
-        result = self._session.connection().execute(query)
-        listed = {tuple(values): seal for *values, seal in result.cursor.fetchall()}
-        result.close()
-        missing = [key for key, seal in listed.items() if key not in known or known[key][0] != seal]
-        read = self._read(row, model, columns, missing)
-        loaded = {key: read[key] if key in read else known[key] for key in listed}
-        self._memory[model] = loaded
-        return tuple(definition for _, definition in loaded.values())
-
-    def _read(
-        self, row: type[Any], model: type[D], columns: tuple[str, ...], keys: list[tuple[str, ...]]
-    ) -> dict[tuple[str, ...], tuple[str, D]]:
-        """Seal and definition by key."""
-        read: dict[tuple[str, ...], tuple[str, D]] = {}
-        for start in range(0, len(keys), _BATCH):
-            for *values, seal, document in self._rows(row, columns, keys[start : start + _BATCH]):
-                named = dict(zip(columns, values, strict=True))
-                where = f"{model.__name__} {'/'.join(values)}"
-                read[tuple(values)] = seal, self._parse(model, document, seal, where, **named)
-        return read
-
-    def _rows(self, row: type[Any], columns: tuple[str, ...], keys: list[tuple[str, ...]]) -> Any:
-        """By index, key for key: with ``(a, b) IN (VALUES ...)`` SQLite reads the whole table."""
-        names = ", ".join(columns)
-        marks = ", ".join([f"({', '.join('?' * len(columns))})"] * len(keys))
-        same = " AND ".join(f"found.{column} = wanted.{column}" for column in columns)
-        wanted = ", ".join(f"found.{column}" for column in (*columns, "seal", "document"))
-        statement = (  # of names of ours, and as many question marks as there are values
-            f"WITH wanted ({names}) AS (VALUES {marks}) SELECT {wanted}"  # noqa: S608
-            f' FROM wanted CROSS JOIN "{row.__tablename__}" AS found ON {same}'
-        )
-        values = tuple(value for key in keys for value in key)
-        return self._session.connection().exec_driver_sql(statement, values).all()
-
-    def unread(self) -> frozenset[str]:
-        """The upstreams whose document was never read, and may be."""
-        known = select(ReportRow.upstream).where(ReportRow.was_read == 1)
-        query = select(UpstreamRow.name).where(UpstreamRow.discovered == 1, col(UpstreamRow.name).not_in(known))
-        return frozenset(self._session.exec(query))
-
     # Parts -------------------------------------------------------------------------------------------
 
     def _find(self, row: type[NamedRow], model: type[D], name: str) -> D | None:
+        if self._held.knows(model):
+            return self._held.table(model).get((name,), (None, None))[1]
         if not is_storable(name):
             return None
         found = self._session.exec(select(row).where(row.name == name)).first()
@@ -372,14 +256,3 @@ class Reader:
 
     def _named(self, model: type[D], row: Any) -> D:
         return self._parse(model, row.document, row.seal, f"{model.__name__} {row.name}", name=row.name)
-
-    def _function(self, row: FunctionRow) -> Function:
-        where = f"Function {row.upstream}/{row.name}"
-        columns = {"upstream": row.upstream, "name": row.name, "state": row.state}
-        return self._parse(Function, row.document, row.seal, where, **columns)
-
-    def _parse(self, model: type[D], document: str, seal: str, where: str, **columns: str) -> D:
-        definition = read_document(model, document, seal, lambda why: damaged(self._path, where, why))
-        if any(getattr(definition, column) != value for column, value in columns.items()):
-            raise damaged(self._path, where, "its columns and its document differ")
-        return definition

@@ -66,7 +66,7 @@ def _restore_routes(writer: Writer, state: State, wanted: Mapping[str, Any], ord
     for name in order:
         full = f"{section}/{name}"
         if full in wanted or full in anew:
-            item = wanted.get(full, state.objects.get(full))
+            item = wanted.get(full, state.find(full))
             assert isinstance(item, Route), f"the order has {name}, which is in no revision"
             writer.put_route(item)
     return anew

@@ -1,7 +1,7 @@
 """The catalog: definitions, discovered functions and reports in one SQLite file.
 
-Reads run in any number of threads and never wait for a write. Writes run one at a time: one lock here, BEGIN
-IMMEDIATE against other processes. When ``write()`` has ended without an exception, the write is on the disk.
+Reads run in any number of threads and never wait for a write. Writes run one at a time, over one connection: one lock
+here, BEGIN IMMEDIATE against other processes. When ``write()`` has ended without an exception, the write is on disk.
 """
 
 from __future__ import annotations
@@ -11,17 +11,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
+from sqlalchemy import Connection, Transaction
 from sqlmodel import Session
 
 from coalmine.catalog.document_revisions import DEFAULT_KEPT as DEFAULT_DOCUMENTS_KEPT
 from coalmine.catalog.engine import database_path, open_engine
 from coalmine.catalog.faults import translated
+from coalmine.catalog.held import Held
+from coalmine.catalog.loader import Memory
 from coalmine.catalog.migrate import check, migrate
-from coalmine.catalog.reader import Memory, Reader
+from coalmine.catalog.reader import Reader
 from coalmine.catalog.writer import DEFAULT_KEPT, Writer
 from coalmine.errors import CatalogError
+from coalmine.model import Definitions
 from coalmine.model.revision import Signature
 
 _LOCK_SECONDS = 30.0  # the longest legitimate write (thousands of functions) takes about one
@@ -40,6 +44,9 @@ class Catalog:
         self._engine = open_engine(self.path)
         self._lock = threading.Lock()
         self._memory: Memory = {}
+        self._writing = open_engine(self.path, alone=True)
+        self._held = Held()  # of the last transaction over that connection
+        self._held_as_of: tuple[Any, int] | None = None
         self._revisions = revisions
         self._document_revisions = document_revisions
         self._identity: tuple[int, int] | None = None
@@ -62,6 +69,8 @@ class Catalog:
         except CatalogError as error:
             self.fail(error)
         self._fault = None
+        self._engine.dispose()  # what was open may have been another file of this name
+        self._writing.dispose()
         self._identity = _identify(self.path)
 
     def fail(self, error: CatalogError) -> NoReturn:
@@ -71,6 +80,7 @@ class Catalog:
 
     def close(self) -> None:
         self._engine.dispose()
+        self._writing.dispose()
 
     @contextmanager
     def read(self) -> Iterator[Reader]:
@@ -86,16 +96,12 @@ class Catalog:
             raise CatalogError("another write takes too long", hint="try again")
         try:
             self.check_place()
-            with (
-                translated(self.path),
-                self._engine.connect().execution_options(immediate=True) as connection,
-                connection.begin() as transaction,
-                Session(connection) as session,
-            ):
+            with self._transaction(immediate=True) as (session, held, transaction):
                 writer = Writer(
                     session,
                     self.path,
                     self._memory,
+                    held,
                     kept=self._revisions,
                     documents_kept=self._document_revisions,
                 )
@@ -111,6 +117,41 @@ class Catalog:
         finally:
             self._lock.release()
 
+    def load_definitions(self) -> Definitions:
+        """What a snapshot is built from, with everything that was written before; most of it is known already."""
+        self._check_open()
+        if self._lock.acquire(blocking=False):
+            try:
+                with self._transaction(immediate=False) as (session, held, _):
+                    return Reader(session, self.path, self._memory, held).load_definitions()
+            finally:
+                self._lock.release()
+        known = self._held.definitions  # somebody writes: as the last write left it
+        if known is not None:
+            return known
+        with self.read() as reader:
+            return reader.load_definitions()
+
+    @contextmanager
+    def _transaction(self, *, immediate: bool) -> Iterator[tuple[Session, Held, Transaction]]:
+        """For whoever has the lock: over the connection of writes. What it holds in the end is there for the next."""
+        with (
+            translated(self.path),
+            self._writing.connect().execution_options(immediate=immediate) as connection,
+        ):
+            with connection.begin() as transaction, Session(connection) as session:
+                as_of = _find_data_version(connection)
+                before = self._held if as_of == self._held_as_of else Held()
+                held = before.copy()
+                self._held_as_of = None  # where it cannot be committed, nobody knows what there is
+                try:
+                    yield session, held, transaction
+                except BaseException:
+                    self._held, self._held_as_of = before, as_of
+                    raise
+                committed = transaction.is_active
+            self._held, self._held_as_of = held if committed else before, as_of
+
     def _check_open(self) -> None:
         if self._fault is not None:
             raise CatalogError(self._fault.detail, hint=self._fault.hint)
@@ -122,6 +163,12 @@ class Catalog:
             raise CatalogError(
                 f"the database {self.path} was deleted or replaced while in use", hint="restart Coalmine"
             )
+
+
+def _find_data_version(connection: Connection) -> tuple[Any, int]:
+    """By which connection, and what it says: another number once another connection has committed."""
+    driver: Any = connection.connection.dbapi_connection
+    return driver, driver.execute("PRAGMA data_version").fetchone()[0]
 
 
 def _identify(path: Path) -> tuple[int, int] | None:

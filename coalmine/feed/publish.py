@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from coalmine.feed.change import write_change
 from coalmine.feed.server import Publication
-from coalmine.feed.snapshot_file import remove_leftovers, write_snapshot_file
+from coalmine.feed.snapshot_file import SnapshotFile, remove_leftovers
 from coalmine.feed.stats import Told, merge_told
 from coalmine.model import Definitions
 from coalmine.routing.remembered import RememberedBuild
@@ -54,7 +54,7 @@ class SnapshotFeed:
         self.since = self.current_since = datetime.now(UTC)  # of this process; of the snapshot
         self._load = load
         self.build: Build = build or RememberedBuild()  # what the catalog holds, as it would be published
-        self._file = snapshot_file
+        self._file = None if snapshot_file is None else SnapshotFile(snapshot_file)
         self._server = server
         self._subscribers: list[Subscriber] = []
         self._turn = threading.Condition()  # guards the next two
@@ -65,7 +65,7 @@ class SnapshotFeed:
         """``stored`` is what workers serve until there is something to publish. On the loop of the server."""
         self.current = stored
         if self._server is not None:
-            self._server.resume(Publication(stored.version, write_change(None, stored)))
+            self._server.resume(Publication(stored))
 
     # Publishing --------------------------------------------------------------------------------------
 
@@ -97,9 +97,9 @@ class SnapshotFeed:
         equal = self.published and snapshot.version == self.current.version
         if equal and self.file_error is None:
             return self.current
-        whole = write_change(None, snapshot)
-        sent = None if equal else self._send(snapshot, whole)
-        self._save(snapshot, whole)  # while the workers apply it
+        change = write_change(self.current, snapshot)
+        sent = None if equal else self._send(Publication(snapshot, self.current.version, change))
+        self._save(snapshot, change)  # while the workers apply it
         if sent is not None:
             _wait(sent)
         if not equal:
@@ -107,27 +107,25 @@ class SnapshotFeed:
             self._tell(snapshot)
         return snapshot
 
-    def _send(self, snapshot: Snapshot, whole: bytes) -> Future[Any] | None:
+    def _send(self, publication: Publication) -> Future[Any] | None:
         if self._server is None:
             return None
-        change = write_change(self.current, snapshot)
-        publication = Publication(snapshot.version, whole, self.current.version, change, snapshot)
         loop = self._server.loop
         if loop is None or loop.is_closed():
             self._server.keep(publication)
             return None
         return asyncio.run_coroutine_threadsafe(self._server.publish(publication), loop)
 
-    def _save(self, snapshot: Snapshot, body: bytes) -> None:
+    def _save(self, snapshot: Snapshot, change: bytes) -> None:
         if self._file is None:
             return
         try:
             if not self.published:
-                remove_leftovers(self._file)
-            write_snapshot_file(self._file, snapshot, body=body)
+                remove_leftovers(self._file.path)
+            self._file.save(snapshot, self.current.version, change)
             self.file_error = None
         except OSError as error:
-            self.file_error = f"the snapshot file {self._file} cannot be written: {error.strerror}"
+            self.file_error = f"the snapshot file {self._file.path} cannot be written: {error.strerror}"
             _log.error("%s; workers that start without the control process serve an older one", self.file_error)
 
     def _tell(self, snapshot: Snapshot) -> None:

@@ -15,9 +15,11 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Collection
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from coalmine.feed.change import write_change
 from coalmine.feed.departed import Departed
 from coalmine.feed.frames import Frame, FrameError, Frames, Kind, write_frame
 from coalmine.feed.stale import StaleRoutes
@@ -51,15 +53,22 @@ class WorkerStats:
     told: Told
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: the whole is remembered
 class Publication:
-    """A snapshot, all of it, and what has changed since ``base``."""
+    """A snapshot, and what has changed since ``base``."""
 
-    version: str
-    whole: bytes
+    snapshot: Snapshot
     base: str | None = None
     change: bytes = b""
-    snapshot: Snapshot | None = None
+
+    @property
+    def version(self) -> str:
+        return self.snapshot.version
+
+    @cached_property
+    def whole(self) -> bytes:
+        """All of it; few workers ask for that, and putting it together takes as long as there are routes."""
+        return write_change(None, self.snapshot)
 
 
 class _Worker:
@@ -236,7 +245,9 @@ class FeedServer:
     def _find_stale(self) -> frozenset[RouteKey]:
         """Routes to be counted together from now on; here that is done already."""
         workers = list(self._workers.values())
-        snapshot = self._publication.snapshot if self._publication is not None else None
+        # What was published before this process began says nothing of routes that may be back any moment.
+        published = self._publication
+        snapshot = published.snapshot if published is not None and published.base is not None else None
         if snapshot is None or any(worker.asked for worker in workers):
             return frozenset()  # an answer that is under way would bring them back
         told = [worker.told.series for worker in workers] + self._departed.list_series()

@@ -13,9 +13,9 @@ Rule 5: what a Builder remembers saves work and never shows: its snapshots are t
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
-from operator import is_
+from operator import attrgetter, is_
 
 from coalmine.errors import Problem
 from coalmine.model import Definitions, Destination, Mirror, Route, Upstream, VirtualService
@@ -27,6 +27,11 @@ from coalmine.routing.shadow import Claim, compare_claims, make_claim
 from coalmine.routing.snapshot import ServedRoute, ServedUpstream, ServedVirtualService, Snapshot, make_snapshot
 
 DEFAULT = "default"
+_FEW = 100  # more routes at once are as quickly built with all the others
+
+_order_of = attrgetter("order")
+_claim_of = attrgetter("claim")
+_name_of = attrgetter("definition.name")
 
 
 def build_snapshot(definitions: Definitions) -> Snapshot:
@@ -38,9 +43,9 @@ def where_of(route: Route) -> str:
     return f"routes/{route.name}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Built:
-    """What became of a route by itself, and what it was made of."""
+    """What became of a route by itself, and what it was made of. Only the same one is equal."""
 
     route: Route
     needs: tuple[object, ...]
@@ -68,7 +73,10 @@ class Builder:
         self._lock = threading.Lock()
         self._routes: dict[int, _Built] = {}  # by identity: each holds its route, so that no other gets it
         self._last = Definitions()
+        self._members: dict[str, list[_Built]] = {}  # by the name of their virtual service, oldest first
         self._services: dict[str, _BuiltService] = {}
+        self._upstreams: tuple[ServedUpstream, ...] = ()
+        self._warnings: tuple[Problem, ...] = ()  # of upstreams
 
     def build(self, definitions: Definitions) -> Snapshot:
         """What ``build_snapshot`` gives; what is as in the last one is the same object."""
@@ -77,25 +85,46 @@ class Builder:
 
     def _build(self, definitions: Definitions) -> Snapshot:
         problems: list[Problem] = []
-        claimed = _claim_domains(_with_default(definitions), problems)
-        members: dict[str, list[_Built]] = {service.name: [] for service in claimed}
-        self._routes = {id(built.route): built for built in self._build_routes(definitions)}
-        for built in self._routes.values():
-            route = built.route
-            if route.virtual_service in members:
-                members[route.virtual_service].append(built)
-            else:
-                detail = f"the virtual service {route.virtual_service} does not exist"
-                problems.append(Problem("virtual_service_missing", where_of(route), detail))
-        self._services = {service.name: self._build_service(service, members[service.name]) for service in claimed}
+        last, self._last = self._last, definitions
+        if not self._replace_routes(last, definitions):
+            self._routes = {id(built.route): built for built in self._build_routes(last, definitions)}
+            self._members = _group(self._routes.values())
+        claimed = _claim_domains(_with_default(self._members, definitions.virtual_services), problems)
+        problems += _find_homeless(self._members, {service.name for service in claimed})
+        self._services = {one.name: self._build_service(one, self._members.get(one.name, [])) for one in claimed}
         for service in self._services.values():
             problems += service.problems
-        problems += map(_warn_of, (one for one in definitions.upstreams if one.tls is not None and not one.tls.verify))
+        if not _are_same(last.upstreams, definitions.upstreams):
+            self._upstreams, self._warnings = _serve_upstreams(definitions), _warn_of_upstreams(definitions)
+        problems += self._warnings
         served = tuple(service.served for service in self._services.values())
-        return make_snapshot(_serve_upstreams(definitions), served, _tidy(problems))
+        return make_snapshot(self._upstreams, served, _tidy(problems))
 
-    def _build_routes(self, definitions: Definitions) -> Iterable[_Built]:
-        nothing_new, self._last = _are_alike_around(self._last, definitions), definitions
+    def _replace_routes(self, last: Definitions, new: Definitions) -> bool:
+        """Build only the routes that took the places of others or came last; whether that is all there is to do."""
+        if not _are_alike_around(last, new) or len(new.routes) < len(last.routes):
+            return False
+        places = [place for place, same in enumerate(map(is_, last.routes, new.routes)) if not same]
+        gone = [last.routes[place] for place in places]
+        came = [*(new.routes[place] for place in places), *new.routes[len(last.routes) :]]
+        # Of the same virtual service, one for one, so that those around them stay where they are.
+        moved = any(old.virtual_service != made.virtual_service for old, made in zip(gone, came, strict=False))
+        if len(came) > _FEW or moved or not {id(route) for route in came}.isdisjoint(self._routes):
+            return False
+        known = Known(new)
+        resolver = Resolver(known)
+        for number, route in enumerate(came):
+            built = _build_route(route, _find_needs(route, known), resolver)
+            members = self._members[route.virtual_service] = [*self._members.get(route.virtual_service, ())]
+            if number < len(gone):
+                members[members.index(self._routes.pop(id(gone[number])))] = built
+            else:
+                members.append(built)
+            self._routes[id(route)] = built
+        return True
+
+    def _build_routes(self, last_definitions: Definitions, definitions: Definitions) -> Iterable[_Built]:
+        nothing_new = _are_alike_around(last_definitions, definitions)
         known = Known(definitions)
         resolver = Resolver(known)
         for route in definitions.routes:
@@ -107,18 +136,19 @@ class Builder:
             if last is not None and _are_same(last.needs, needs):
                 yield last
             else:
-                served, problems = _serve_route(route, resolver)
-                yield _Built(route, needs, served, problems, order_key(route), make_claim(route))
+                yield _build_route(route, needs, resolver)
 
     def _build_service(self, service: ServedVirtualService, members: list[_Built]) -> _BuiltService:
-        ordered = tuple(sorted(members, key=lambda built: built.order))  # stable, so age decides between equals
+        ordered = tuple(sorted(members, key=_order_of))  # stable, so age decides between equals
         last = self._services.get(service.name, _BuiltService((), service, ()))
         if last.served.domains == service.domains and _are_same(last.members, ordered):
             return last
-        claims = tuple(built.claim for built in ordered)
-        shadowed = last.shadowed if last.claims == claims else compare_claims(claims)
-        known = {route.name: route for route in last.served.routes}
-        routes = tuple(_finish(built, shadowed, known) for built in ordered)
+        claims = tuple(map(_claim_of, ordered))
+        same = last.claims == claims
+        shadowed = last.shadowed if same else compare_claims(claims)
+        finished = dict(zip(map(id, last.members), last.served.routes, strict=True)) if same else {}
+        known = dict(zip(map(_name_of, last.served.routes), last.served.routes, strict=True))
+        routes = tuple([finished.get(id(built)) or _finish(built, shadowed, known) for built in ordered])
         if last.served.domains == service.domains and _are_same(last.served.routes, routes):
             served = last.served
         else:
@@ -127,14 +157,37 @@ class Builder:
         return _BuiltService(ordered, served, (*own, *_shadow_problems(shadowed)), claims, shadowed)
 
 
+def _build_route(route: Route, needs: tuple[object, ...], resolver: Resolver) -> _Built:
+    served, problems = _serve_route(route, resolver)
+    return _Built(route, needs, served, problems, order_key(route), make_claim(route))
+
+
+def _group(routes: Iterable[_Built]) -> dict[str, list[_Built]]:
+    members: dict[str, list[_Built]] = {}
+    for built in routes:
+        members.setdefault(built.route.virtual_service, []).append(built)
+    return members
+
+
+def _find_homeless(members: Mapping[str, Sequence[_Built]], services: Set[str]) -> Iterable[Problem]:
+    for name in members.keys() - services:
+        for built in members[name]:
+            detail = f"the virtual service {name} does not exist"
+            yield Problem("virtual_service_missing", where_of(built.route), detail)
+
+
 def _are_alike_around(old: Definitions, new: Definitions) -> bool:
     """Whether everything is the same that ``_find_needs`` looks at."""
     if old.pending != new.pending:
         return False
-    if [upstream.name for upstream in old.upstreams] != [upstream.name for upstream in new.upstreams]:
+    if old.upstreams is not new.upstreams and not _have_same_names(old.upstreams, new.upstreams):
         return False
     pairs = ((old.functions, new.functions), (old.documents, new.documents), (old.pins, new.pins))
     return all(_are_same(some, others) for some, others in pairs)
+
+
+def _have_same_names(some: Sequence[Upstream], others: Sequence[Upstream]) -> bool:
+    return [upstream.name for upstream in some] == [upstream.name for upstream in others]
 
 
 def _find_needs(route: Route, known: Known) -> tuple[object, ...]:
@@ -152,7 +205,7 @@ def _find_needs(route: Route, known: Known) -> tuple[object, ...]:
 
 
 def _are_same(some: Sequence[object], others: Sequence[object]) -> bool:
-    return len(some) == len(others) and all(map(is_, some, others))
+    return some is others or (len(some) == len(others) and all(map(is_, some, others)))
 
 
 def _serve_route(route: Route, resolver: Resolver) -> tuple[ServedRoute, tuple[Problem, ...]]:
@@ -172,9 +225,10 @@ def _serve_route(route: Route, resolver: Resolver) -> tuple[ServedRoute, tuple[P
 
 def _finish(built: _Built, shadowed: Mapping[str, str], known: dict[str, ServedRoute]) -> ServedRoute:
     """With its shadow; the one of ``known`` where there is no difference."""
-    last, made = known.get(built.served.name), built.served
-    if made.name in shadowed:
-        made = replace(made, shadowed_by=shadowed[made.name])
+    name, made = built.route.name, built.served
+    last = known.get(name)
+    if name in shadowed:
+        made = replace(made, shadowed_by=shadowed[name])
     # Equal is what has the same text: 1, 1.0 and true are equal in Python.
     return last if last is not None and (last is made or last.text == made.text) else made
 
@@ -190,6 +244,10 @@ def _warn_of(unverified: Upstream) -> Problem:
     return Problem("upstream_unverified", f"upstreams/{unverified.name}", detail, "warning")
 
 
+def _warn_of_upstreams(definitions: Definitions) -> tuple[Problem, ...]:
+    return tuple(_warn_of(one) for one in definitions.upstreams if one.tls is not None and not one.tls.verify)
+
+
 def _serve_upstreams(definitions: Definitions) -> tuple[ServedUpstream, ...]:
     return tuple(
         ServedUpstream(upstream.name, upstream.endpoints, upstream.health_check, upstream.tls, upstream.max_requests)
@@ -197,10 +255,8 @@ def _serve_upstreams(definitions: Definitions) -> tuple[ServedUpstream, ...]:
     )
 
 
-def _with_default(definitions: Definitions) -> tuple[VirtualService, ...]:
-    services = definitions.virtual_services
-    wanted = any(route.virtual_service == DEFAULT for route in definitions.routes)
-    if wanted and all(service.name != DEFAULT for service in services):
+def _with_default(members: Iterable[str], services: tuple[VirtualService, ...]) -> tuple[VirtualService, ...]:
+    if DEFAULT in members and all(service.name != DEFAULT for service in services):
         return (*services, VirtualService(name=DEFAULT))
     return services
 

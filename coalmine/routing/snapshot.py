@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from operator import attrgetter
 from typing import Literal
 
 from pydantic import JsonValue, TypeAdapter
@@ -20,6 +21,8 @@ from coalmine.errors import Problem
 from coalmine.model import HealthCheck, Place, Route, Style, UpstreamTls
 
 Shape = Literal["primitive", "array", "object"]
+
+_digest_of = attrgetter("digest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +130,7 @@ class ServedVirtualService:
     @cached_property
     def digest(self) -> bytes:
         shell = _SERVICE.dump_json(replace(self, routes=()), by_alias=True, exclude_defaults=True)
-        return _hash(shell, (route.digest for route in self.routes))
+        return _hash(hashlib.sha256(shell).digest(), map(_digest_of, self.routes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,14 +163,27 @@ def make_snapshot(
     problems: tuple[Problem, ...] = (),
 ) -> Snapshot:
     """A snapshot with the version that its content has."""
-    shell = dump_snapshot(Snapshot("", upstreams, (), problems))
-    content = _hash(shell, (service.digest for service in virtual_services))
+    content = _hash(_shells.hash(upstreams, problems), map(_digest_of, virtual_services))
     # 16 hexadecimal digits: short enough to read aloud, and versions only ever tell apart a few snapshots.
     return Snapshot(content.hex()[:16], upstreams, virtual_services, problems)
 
 
 def _hash(shell: bytes, digests: Iterable[bytes]) -> bytes:
-    return hashlib.sha256(b"".join([hashlib.sha256(shell).digest(), *digests])).digest()
+    return hashlib.sha256(b"".join([shell, *digests])).digest()
+
+
+class _Shells:
+    """The hash of what a snapshot has beside virtual services: in most it is the same objects as in the last."""
+
+    def __init__(self) -> None:
+        self._last: tuple[tuple[ServedUpstream, ...], tuple[Problem, ...], bytes] = ((), (), b"")
+
+    def hash(self, upstreams: tuple[ServedUpstream, ...], problems: tuple[Problem, ...]) -> bytes:
+        known, told, digest = self._last
+        if not digest or known is not upstreams or told != problems:
+            digest = hashlib.sha256(dump_snapshot(Snapshot("", upstreams, (), problems))).digest()
+            self._last = upstreams, problems, digest
+        return digest
 
 
 def dump_snapshot(snapshot: Snapshot) -> bytes:
@@ -187,4 +203,5 @@ def parse_route(line: bytes) -> ServedRoute:
     return route
 
 
+_shells = _Shells()
 EMPTY = make_snapshot()

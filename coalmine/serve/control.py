@@ -141,7 +141,7 @@ class Control:
         from discovery import DiscoveryWorker, ProbeOptions
 
         feed = SnapshotFeed(
-            lambda: load(catalog), snapshot_file=Path(self.orders.snapshot_file), server=self.feed_server
+            catalog.load_definitions, snapshot_file=Path(self.orders.snapshot_file), server=self.feed_server
         )
         worker = DiscoveryWorker(catalog, changed=feed.publish, options=ProbeOptions.of(self.orders.settings))
         usable = await self.open(catalog, feed)
@@ -192,11 +192,6 @@ async def run_while(background: Coroutine[Any, Any, None], leading: Coroutine[An
     for result in ended:
         if isinstance(result, Exception):
             raise result
-
-
-def load(catalog: Catalog) -> Any:
-    with catalog.read() as reader:
-        return reader.load_definitions()
 
 
 def make_catalog(orders: Orders) -> Catalog:
