@@ -5,13 +5,16 @@ Rule 2: a worker tells the series that have changed since it told them last, eac
     telling twice counts once. The first word of a connection is the whole, and so is the last.
 Rule 3: series of routes that are no more are kept up to MAX_STALE_SERIES; beyond, all of them are counted together,
     under empty names, everywhere at once.
+Rule 4: so are status codes beyond MAX_CODES of one route, function and upstream, under the x00 of their class.
 """
 
 from __future__ import annotations
 
 import json
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from http import HTTPStatus
 from operator import add
 from typing import Any
 
@@ -25,6 +28,11 @@ RouteKey = tuple[str, str]  # virtual service, route
 # at the near end, where a gateway lives.
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 MAX_STALE_SERIES = 5_000
+# Status codes told apart for one route, function and upstream. Some seventy are registered; an upstream that makes up
+# its own has the further ones counted as the x00 of their class (RFC 9110 section 15).
+MAX_CODES = 64
+_CLASSES = 9  # 100 to 900
+_REGISTERED = frozenset(HTTPStatus)
 
 Stats = dict[str, Any]
 # A counter or gauge is a number, or numbers by the value of its label.
@@ -184,6 +192,25 @@ def fold(series: SeriesByLabels, stale: Collection[RouteKey]) -> SeriesByLabels:
     return {**kept, **sums}
 
 
+def fold_codes(series: SeriesByLabels) -> None:
+    """Each worker tells its first MAX_CODES apart, and no two of them the same ones: here are those that all tell.
+
+    Which stay is a matter of the codes alone, registered ones first: one that had to go never comes back, whatever is
+    added later, and so no sum of a class goes backwards.
+    """
+    codes: dict[tuple[str, str, str, str], list[int]] = defaultdict(list)
+    for labels in series:
+        codes[labels[:4]].append(labels[4])
+    for names, known in codes.items():
+        if len(known) > MAX_CODES + _CLASSES:
+            for code in sorted(known, key=_rank)[MAX_CODES:]:
+                series.setdefault((*names, code - code % 100), Series()).merge(series.pop((*names, code)))
+
+
+def _rank(code: int) -> tuple[bool, bool, int]:
+    return code % 100 != 0, code not in _REGISTERED, code
+
+
 class Told:
     """All that one worker has told so far."""
 
@@ -228,6 +255,7 @@ def merge_told(parts: Iterable[Told]) -> Told:
         _add(total.counters, part.counters)
         _add(total.gauges, part.gauges)
         total.problems = tuple(dict.fromkeys((*total.problems, *part.problems)))
+    fold_codes(total.series)
     return total
 
 

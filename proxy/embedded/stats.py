@@ -14,13 +14,9 @@ from dataclasses import asdict
 from typing import Any
 
 from coalmine.errors import Problem
-from coalmine.feed.stats import BUCKETS, Labels, RouteKey, Series, fold, pack_series, show_series
+from coalmine.feed.stats import BUCKETS, MAX_CODES, Labels, RouteKey, Series, fold, pack_series, show_series
 
 __all__ = ["BUCKETS", "MAX_CODES", "Counters", "Labels", "Series", "Stats"]
-
-# Status codes told apart for one route, function and upstream. Some seventy are registered; an upstream that makes up
-# its own has the further ones counted as the x00 of their class (RFC 9110 section 15).
-MAX_CODES = 64
 
 
 class Counters:

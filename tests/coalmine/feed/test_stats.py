@@ -8,7 +8,17 @@ from collections.abc import Iterable
 import pytest
 
 from coalmine.feed.stale import SECONDS, StaleRoutes
-from coalmine.feed.stats import BUCKETS, MAX_STALE_SERIES, Labels, Series, Told, fold, merge_told, show_series
+from coalmine.feed.stats import (
+    BUCKETS,
+    MAX_CODES,
+    MAX_STALE_SERIES,
+    Labels,
+    Series,
+    Told,
+    fold,
+    merge_told,
+    show_series,
+)
 from coalmine.routing.snapshot import EMPTY
 from coalmine.routing.steps import finish
 from proxy.embedded.stats import Stats
@@ -43,6 +53,31 @@ def test_series_with_equal_labels_add_up_and_others_stand_apart() -> None:
     assert (shown["seconds_sum"], shown["request_bytes"], shown["response_bytes"]) == (pytest.approx(99.4001), 12, 20)
     assert dict(map(tuple, shown["seconds_buckets"]))[0.5] == 3
     assert (counts(first), counts(second)) == ({"one": 1, "two": 2}, {"one": 3})
+
+
+def coded(*codes: int) -> Told:
+    made = Told()
+    made.series = {("main", "one", "f", "up", code): series(0.1) for code in codes}
+    return made
+
+
+def test_codes_of_all_workers_together_are_as_few_as_those_of_one_and_none_is_lost() -> None:
+    merged = merge_told([coded(200, *range(600, 664)), coded(404, *range(700, 764)), coded(200, 201)])
+    shown = {labels[4]: one.count for labels, one in merged.series.items()}
+    assert len(shown) <= MAX_CODES + 9
+    assert (shown[200], shown[404], shown[201]) == (2, 1, 1)
+    assert sum(shown.values()) == 132
+
+
+def test_no_class_of_codes_goes_backwards_when_further_codes_come() -> None:
+    parts, before = [coded(*range(900, 964))], 0
+    for more in range(120, 900, 3):
+        parts.append(coded(more))
+        counts = {labels[4]: one.count for labels, one in merge_told(parts).series.items()}
+        assert sum(counts.values()) == 64 + len(parts) - 1
+        assert counts.get(900, 0) >= before
+        before = counts.get(900, 0)
+    assert before > 1
 
 
 def test_counters_and_gauges_add_up_by_label_and_gauges_of_the_dead_do_not() -> None:
