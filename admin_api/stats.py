@@ -1,11 +1,13 @@
 """``/api/v1/stats``: what ``/metrics`` says, for people and for ``coalmine proxy stats``.
 
-Rule 1: figures are of this moment: the workers are asked now. All of them count from their workers' start.
+Rule 1: figures are of this moment: the workers are asked now. All of them count from the gateway's start:
+        what workers that are gone have counted is in them.
 Rule 2: quantiles are estimated from buckets, as Prometheus' histogram_quantile does.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Annotated, Any
@@ -64,6 +66,7 @@ class DestinationFigures(BaseModel):
 
 class StatsView(BaseModel):
     time: datetime
+    seconds: float | None = Field(description="that have been counted: since the gateway's start, reloads included")
     version: str = Field(description="of the snapshot that is published")
     published: datetime
     workers: list[WorkerFigures]
@@ -82,13 +85,14 @@ def get_stats(
     route: Annotated[str | None, Query()] = None,
     upstream: Annotated[str | None, Query()] = None,
 ) -> Response:
-    """What the workers counted since they were started, and how they are."""
+    """What the workers counted since the gateway was started, and how they are."""
     told = parts.feed.stats()
     asked = (virtual_service, route, None, upstream)
     wanted = {labels: one for labels, one in told.series.items() if _matches(labels, asked)}
     destinations = sorted(list_destinations(wanted), key=lambda one: -one["requests"])
     shown = {
         "time": _show_time(parts.now()),
+        "seconds": _find_period(),
         "version": parts.feed.current.version,
         "published": _show_time(parts.feed.current_since),
         "workers": [_show_worker(parts, worker) for worker in parts.feed.workers()],
@@ -147,6 +151,12 @@ def _show_worker(parts: Parts, worker: WorkerState) -> dict[str, Any]:
         "uptime_seconds": None if figures is None else round(figures.uptime_seconds, 1),
         "resident_bytes": None if figures is None else figures.resident_bytes,
     }
+
+
+def _find_period() -> float | None:
+    """Figures outlive workers and this process, but not the one that started them."""
+    supervisor = find_figures(os.getppid())
+    return None if supervisor is None else round(supervisor.uptime_seconds, 1)
 
 
 def _show_time(time: datetime) -> str:

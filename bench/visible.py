@@ -210,7 +210,8 @@ def describe(found: dict[str, list[Round]]) -> list[str]:
     rows = []
     for kind, rounds in found.items():
         rate, p50, p99, seconds = (
-            statistics.median(values) for values in zip(*((r.rate, r.p50, r.p99, r.seconds) for r in rounds), strict=True)
+            statistics.median(values)
+            for values in zip(*((r.rate, r.p50, r.p99, r.seconds) for r in rounds), strict=True)
         )
         times = sum(one.times for one in rounds)
         watched = f"{times} times, {seconds:.2f} s each" if times else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
@@ -51,8 +52,10 @@ def _stats(
     upstream: Annotated[str | None, typer.Option("--upstream", help="only of this one")] = None,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="look again and again, until Ctrl-C")] = False,
     interval: Annotated[float, typer.Option("--interval", min=0.2, help="seconds between two looks")] = 2,
+    as_json: Annotated[bool, typer.Option("--json", help="the same as -o json")] = False,
 ) -> None:
     """Requests, rates, errors and latency by route, function and upstream; connections; workers and what they serve."""
+    shell = replace(shell, output=Output.json) if as_json else shell
     named = {"virtual_service": virtual_service, "route": route, "upstream": upstream}
     params = {name: value for name, value in named.items() if value is not None}
     before: Mapping[str, Any] | None = None

@@ -14,7 +14,7 @@ _WORKER_COLUMNS = ("WORKER", "PID", "SNAPSHOT", "STATE", "UP", "MEMORY")
 
 
 def destination_rows(told: Told, before: Told | None) -> tuple[Sequence[str], list[Sequence[object]]]:
-    """``before``: what was told last, for the rate since then; None: the average since the workers' start."""
+    """``before``: what was told last, for the rate since then; None: the average since the gateway's start."""
     known = {} if before is None else {_key(one): one["requests"] for one in before["destinations"]}
     seconds = find_period(told, before)
     return _COLUMNS, [_row(one, known.get(_key(one), 0), seconds) for one in told["destinations"]]
@@ -54,14 +54,14 @@ def list_sums(told: Told, before: Told | None) -> Iterator[str]:
     )
     seconds = find_period(told, before)
     if seconds:
-        kind = "since the workers' start" if before is None else "since the last look"
+        kind = "since the gateway's start" if before is None else "since the last look"
         yield f"per second     {kind}, {say_period(seconds)} ago"
 
 
 def find_period(told: Told, before: Told | None) -> float | None:
     """Seconds that the rates are about; None: unknown."""
     if before is None:
-        return max((one["uptime_seconds"] or 0.0 for one in told["workers"]), default=0.0) or None
+        return told["seconds"] or None
     return (datetime.fromisoformat(told["time"]) - datetime.fromisoformat(before["time"])).total_seconds() or None
 
 

@@ -19,11 +19,15 @@ _SUBJECT_ALT_NAME = bytes.fromhex("551d11")  # 2.5.29.17, RFC 5280 section 4.2.1
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """``names`` are those a client may ask for: host names in lower case (``*.`` in front of some) and addresses."""
+    """``names`` are those a client may ask for: host names in lower case (``*.`` in front of some) and addresses.
+
+    ``key_kind`` tells RSA from ECDSA and others: the algorithm's identifier (RFC 5280 section 4.1.2.7), in hexadecimal.
+    """
 
     names: tuple[str, ...]
     not_before: datetime
     not_after: datetime
+    key_kind: str
 
 
 def names_for(host: str) -> tuple[str, str]:
@@ -49,7 +53,8 @@ def _read(der: bytes) -> Certificate:
     # serialNumber, signature, issuer, validity, subject, subjectPublicKeyInfo, ... (RFC 5280 section 4.1)
     not_before, not_after = (_read_time(tag, value) for tag, value in _items(fields[3][1]))
     extensions = next((value for tag, value in fields[6:] if tag == _EXTENSIONS), b"")
-    return Certificate(tuple(_list_names(extensions)), not_before, not_after)
+    algorithm, _ = _items(fields[5][1])  # and the key itself
+    return Certificate(tuple(_list_names(extensions)), not_before, not_after, _first(algorithm[1])[1].hex())
 
 
 def _list_names(extensions: bytes) -> Iterator[str]:

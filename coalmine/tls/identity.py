@@ -10,11 +10,14 @@ from coalmine.tls.certificate import Certificate
 from coalmine.tls.files import TlsError, check_key, list_certificates, read_text
 
 # OpenSSL's words for what operators get wrong, and ours.
+_MISMATCH = (
+    "the private key in {key} does not belong to the certificate in {certificate}",
+    "give the key it was made with; where the file has a chain, the certificate itself stands first",
+)
 _REASONS = {
-    "KEY_VALUES_MISMATCH": (
-        "the private key in {key} does not belong to the certificate in {certificate}",
-        "give the key it was made with; where the file has a chain, the certificate itself stands first",
-    ),
+    "KEY_VALUES_MISMATCH": _MISMATCH,
+    "KEY_TYPE_MISMATCH": _MISMATCH,
+    "NO_CERTIFICATE_ASSIGNED": _MISMATCH,  # it has no certificate for that kind of key: RSA for one, ECDSA for another
     "EE_KEY_TOO_SMALL": ("the key of the certificate in {certificate} is too small", "use RSA of 2048 bits, or ECDSA"),
     "CA_MD_TOO_WEAK": ("the certificate in {certificate} is signed with a digest that is no longer safe", None),
 }

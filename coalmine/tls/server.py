@@ -3,12 +3,14 @@
 Rule 1: all files are read before any of them counts: there are the old certificates or the new ones.
 Rule 2: the first certificate answers whoever asks for an unknown name or for none (RFC 6066 section 3 allows either
         that or an alert; browsers tell their users more with a certificate).
+Rule 3: certificates of the same names with keys of different kinds are shown side by side: the one that the client can
+        check, ECDSA where it can check both.
 """
 
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -68,9 +70,20 @@ class ServerTls:
 def load_server(files: ServerFiles) -> ServerTls:
     """Raises TlsError. Whether certificates are valid now is another question (``find_fault``)."""
     loaded = ServerTls(tuple(_load(pair, files.client_ca) for pair in files.pairs))
+    for position, identity in enumerate(loaded.identities):
+        _add_other_kinds(identity, loaded.identities[position + 1 :])
     if len(loaded.identities) > 1:
         loaded.context.sni_callback = _make_chooser(loaded.identities)
     return loaded
+
+
+def _add_other_kinds(identity: Identity, others: Sequence[Identity]) -> None:
+    """OpenSSL keeps one certificate of each kind of key in a context, and chooses by what the client says it checks."""
+    kinds, names = {identity.certificate.key_kind}, set(identity.certificate.names)
+    for other in others:
+        if other.certificate.key_kind not in kinds and names <= set(other.certificate.names):
+            kinds.add(other.certificate.key_kind)
+            load_pair(identity.context, other.pair)
 
 
 def _make_chooser(identities: tuple[Identity, ...]) -> Callable[[ssl.SSLObject, str | None, ssl.SSLContext], None]:

@@ -82,14 +82,16 @@ class AccessLog:
     def _write(self, lines: list[bytes]) -> None:
         if self._missing:
             self._tell_dropped()
-        if self._file.write(b"".join(lines)):
-            self._counters.access_log_lines += len(lines)
-        else:
-            self._drop(len(lines))
+        data = b"".join(lines)
+        whole = data.count(b"\n", 0, self._file.write(data))
+        self._counters.access_log_lines += whole
+        if whole < len(lines):
+            self._drop(len(lines) - whole)
 
     def _tell_dropped(self) -> None:
         missing = self._missing
-        if self._file.write(self._lines.tell_dropped(missing, self._now())):
+        line = self._lines.tell_dropped(missing, self._now())
+        if self._file.write(line) == len(line):
             with self._dropping:
                 self._missing -= missing
 

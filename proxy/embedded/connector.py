@@ -66,20 +66,22 @@ class Connector:
                 connection = await self._open_first(endpoint)
         except TimeoutError:
             seconds = self.options.connect_timeout_seconds
-            self._counters.connect_failures["timeout"] += 1
-            owner.upstream_failed("connect-failure", f"{endpoint.origin}: no connection within {seconds:g} seconds")
+            self._fail(endpoint, owner, "timeout", "connect-failure", f"no connection within {seconds:g} seconds")
         except (ssl.SSLError, TlsError) as error:
-            self._counters.connect_failures["tls"] += 1
-            reason = explain(error) if isinstance(error, ssl.SSLError) else str(error)
-            owner.upstream_failed("tls", f"{endpoint.origin}: {reason}")
+            detail = explain(error) if isinstance(error, ssl.SSLError) else str(error)
+            self._fail(endpoint, owner, "tls", "tls", detail)
         except (OSError, ValueError) as error:  # a name that is no IDNA is a ValueError
-            self._counters.connect_failures[find_reason(error)] += 1
             failure: Failure = "exhausted" if _is_exhausted(error) else "connect-failure"
-            owner.upstream_failed(failure, f"{endpoint.origin}: {_describe(error)}")
+            self._fail(endpoint, owner, find_reason(error), failure, _describe(error))
         else:
             self._counters.upstream_connections_opened += 1
             self.clock.read()
             owner.connected(connection)
+
+    def _fail(self, endpoint: Endpoint, owner: Owner, reason: str, failure: Failure, detail: str) -> None:
+        self._counters.connect_failures[reason] += 1
+        self.clock.read()  # for the time it took: as yet the clock stands where the attempt began
+        owner.upstream_failed(failure, f"{endpoint.origin}: {detail}")
 
     async def _open_first(self, endpoint: Endpoint) -> UpstreamConnection:
         """The first of the endpoint's addresses that can be connected to."""
@@ -153,9 +155,18 @@ async def _find_context(endpoint: Endpoint) -> ssl.SSLContext:
     found = tls.find_context()
     if found is None:
         found = await asyncio.to_thread(tls.read)
-        for connection in list(endpoint.idle):
-            connection.close()
+        close_distrusted(endpoint)
     return found
+
+
+def close_distrusted(endpoint: Endpoint) -> None:
+    """Close what idles by other files than those that count now: nobody vouches for it any more."""
+    if endpoint.tls is None or not endpoint.idle:
+        return
+    context = endpoint.tls.find_context()
+    for connection in list(endpoint.idle):
+        if connection.transport.get_extra_info("sslcontext") is not context:
+            connection.close()
 
 
 def _is_link_local(address: str) -> bool:

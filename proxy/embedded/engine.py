@@ -28,7 +28,7 @@ from coalmine.routing.table import CompiledRoute, RouteTable
 from proxy.embedded.access_log import AccessLog
 from proxy.embedded.certificates import Certificates
 from proxy.embedded.client import ClientConnection
-from proxy.embedded.connector import Connector
+from proxy.embedded.connector import Connector, close_distrusted
 from proxy.embedded.endpoints import Cluster, update_clusters
 from proxy.embedded.exchange import Exchange
 from proxy.embedded.fields import FirstFields
@@ -332,13 +332,14 @@ class Engine:
             exchange.trace.end(forward, exchange.reply, _labels(exchange), exchange.received, exchange.sent)
 
     def _look_after(self, now: float) -> None:
-        """What the sweep does now and then: check endpoints, close connections that idled too long."""
+        """What the sweep does now and then: check endpoints, close connections that may not idle on."""
         if self._tls is not None:
             self._tls.certificates.look(now)
         self.health.start_due(now)
         for cluster in self.served.clusters.values():
             for endpoint in cluster.endpoints:
                 close_expired(endpoint, now)
+                close_distrusted(endpoint)
 
 
 def make_telemetry(counters: Counters) -> Telemetry:

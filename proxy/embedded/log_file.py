@@ -63,17 +63,16 @@ class LogFile:
         except OSError:
             return False
 
-    def write(self, data: bytes) -> bool:
-        """Whether all of it was written; blocks while a pipe is full."""
+    def write(self, data: bytes) -> int:
+        """How many bytes of ``data`` were written: all, but for an error; blocks while a pipe is full."""
         left = b"\n" + data if self._torn else data
-        try:
+        with suppress(OSError):
             while left:
                 left = left[self._write_some(left) :]
-        except OSError:
-            self._torn = self._torn or len(left) < len(data)
-            return False
-        self._torn = False
-        return True
+        written = len(data) - len(left)
+        if written >= 0:  # else not even the end of the torn line was
+            self._torn = data[:written][-1:] not in (b"", b"\n")
+        return max(0, written)
 
     def _write_some(self, data: bytes) -> int:
         try:

@@ -136,7 +136,8 @@ class UpstreamConnection(asyncio.Protocol):
             owner.response_continued(b"", True, b"")
             owner.response_done()
         elif isinstance(exc, ssl.SSLError) and "ALERT" in (exc.reason or "") and not (self.answered or self.reused):
-            owner.upstream_failed("tls", explain(exc))  # in TLS 1.3, client certificates are judged after the handshake
+            # In TLS 1.3, client certificates are judged after the handshake.
+            owner.upstream_failed("tls", f"{self.endpoint.origin}: {explain(exc)}")
         else:
             owner.upstream_failed("reset", "the upstream closed the connection before its answer was complete")
 

@@ -38,6 +38,7 @@ def counted(api: Api, monkeypatch: pytest.MonkeyPatch) -> Api:
 def test_figures_are_told_by_destination_the_busiest_first(counted: Api) -> None:
     stats = counted.get("/api/v1/stats").json()
     assert (stats["requests"], stats["errors"]) == (103, 2)
+    assert stats["seconds"] > 0
     assert (stats["counters"], stats["gauges"]) == ({"retries": 4}, {"client_connections": 5})
     busiest = stats["destinations"][0]
     names = [busiest[name] for name in ("virtual_service", "route", "function", "upstream")]

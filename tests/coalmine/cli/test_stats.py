@@ -17,7 +17,9 @@ from tests.proxy.support.upstream import RawUpstream
 from tests.support.processes import ROOT, clean_environment, run_coalmine, wait_until
 
 
-def told(requests: int, time: str = "2026-01-02T03:04:05Z", **more: Any) -> dict[str, Any]:
+def told(
+    requests: int, time: str = "2026-01-02T03:04:05Z", *, seconds: float | None = 200.0, **more: Any
+) -> dict[str, Any]:
     latency = {"mean": 0.002, "p50": 0.0015, "p95": 0.25, "p99": 2.5}
     names = {"virtual_service": "main", "route": "r", "function": "", "upstream": "up"}
     destination = {**names, "requests": requests, "errors": 1, "seconds": latency, "upstream_seconds": latency}
@@ -30,19 +32,19 @@ def told(requests: int, time: str = "2026-01-02T03:04:05Z", **more: Any) -> dict
         "upstream_connections_idle": 2,
     }
     return {
-        "time": time, "requests": requests, "errors": 1, "gauges": gauges, "counters": {"retries": 9},
-        "destinations": [destination], "workers": [worker],
+        "time": time, "seconds": seconds, "requests": requests, "errors": 1, "gauges": gauges,
+        "counters": {"retries": 9}, "destinations": [destination], "workers": [worker],
     }  # fmt: skip
 
 
-def test_one_look_shows_the_average_since_the_workers_start() -> None:
+def test_one_look_shows_the_average_since_the_start_of_the_gateway_and_not_of_a_worker_that_was_replaced() -> None:
     _, [row] = destination_rows(told(100), None)
-    assert row == ("main", "r", "-", "up", 100, "2", "1 (1%)", "1.5 ms", "250 ms", "2.5 s")
+    assert row == ("main", "r", "-", "up", 100, "0.5", "1 (1%)", "1.5 ms", "250 ms", "2.5 s")
     assert list(list_sums(told(100), None)) == [
         "requests       100 (1 errors), 3 in flight",
         "clients        8 connections",
         "upstreams      6 connections, 2 of them idle; 9 retries, 0 ejections, 0 timeouts",
-        "per second     since the workers' start, 50 s ago",
+        "per second     since the gateway's start, 3 min 20 s ago",
     ]
 
 
@@ -67,7 +69,7 @@ def test_a_worker_has_a_state(more: dict[str, Any], state: str) -> None:
 
 
 def test_what_the_system_does_not_tell_is_a_dash() -> None:
-    unknown = told(1, uptime_seconds=None, resident_bytes=None, version=None)
+    unknown = told(1, seconds=None, uptime_seconds=None, resident_bytes=None, version=None)
     assert worker_rows(unknown)[1] == [(1, 7, "-", "current", "-", "-")]
     assert destination_rows(unknown, None)[1][0][5] == "-"
 
@@ -82,7 +84,7 @@ def test_a_period_is_said_in_its_largest_units(seconds: float, words: str) -> No
 
 def test_the_call_can_be_shown_instead(cli: Cli) -> None:
     assert cli("proxy stats -o curl --route r").out.endswith("/api/v1/stats?route=r'\n")
-    assert cli("proxy stats -o json").json["destinations"] == []
+    assert cli("proxy stats -o json").json["destinations"] == cli("proxy stats --json").json["destinations"] == []
     assert "requests       0 (0 errors)" in cli("proxy stats").out
 
 

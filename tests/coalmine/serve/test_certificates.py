@@ -73,6 +73,12 @@ def _mismatch(authority: Authority, folder: Path) -> Settings:
     return settings_of(folder, Pair(authority.issue("a.test").certificate, authority.issue("b.test").key))
 
 
+def _other_kind(authority: Authority, folder: Path) -> Settings:
+    """A key of RSA, and a certificate for one of ECDSA."""
+    certificate = authority.issue("a.test").certificate
+    return settings_of(folder, Pair(certificate, authority.issue("b.test", key_type="RSA").key))
+
+
 def _encrypted(authority: Authority, folder: Path) -> Settings:
     pair = authority.issue("a.test")
     command = ["openssl", "pkey", "-in", pair.key, "-aes256", "-passout", "pass:secret", "-out", f"{folder}/locked"]
@@ -113,6 +119,7 @@ def _garbled(authority: Authority, folder: Path) -> Settings:
     [
         (_missing, "no.pem does not exist", "check the path"),
         (_mismatch, "does not belong to the certificate", "stands first"),
+        (_other_kind, "does not belong to the certificate", "stands first"),
         (_encrypted, "is encrypted", "openssl pkey -in"),
         (_expired, "b.test.pem expired at", "renew it"),
         (_early, "is not valid before", "clock"),

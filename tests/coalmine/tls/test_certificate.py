@@ -12,9 +12,14 @@ import trustme
 from coalmine.tls import Certificate, parse_certificate
 from coalmine.tls.certificate import names_for
 
+ECDSA, RSA = "2a8648ce3d0201", "2a864886f70d010101"  # RFC 5480 section 2.1.1, RFC 3279 section 2.3.1
 
-def make(*names: str, until: datetime = datetime(2049, 12, 31, 23, 59, 59, tzinfo=UTC)) -> bytes:
-    leaf = trustme.CA().issue_cert(*names, not_before=datetime(2020, 2, 29, 1, 2, 3, tzinfo=UTC), not_after=until)
+
+def make(
+    *names: str, until: datetime = datetime(2049, 12, 31, 23, 59, 59, tzinfo=UTC), key_type: str = "ECDSA"
+) -> bytes:
+    begin, kind = datetime(2020, 2, 29, 1, 2, 3, tzinfo=UTC), trustme.KeyType[key_type]
+    leaf = trustme.CA().issue_cert(*names, not_before=begin, not_after=until, key_type=kind)
     return ssl.PEM_cert_to_DER_cert(leaf.cert_chain_pems[0].bytes().decode())
 
 
@@ -24,7 +29,12 @@ def test_names_addresses_and_times_are_read() -> None:
         ("a.test", "*.b.test", "127.0.0.1", "::1"),
         datetime(2020, 2, 29, 1, 2, 3, tzinfo=UTC),
         datetime(2049, 12, 31, 23, 59, 59, tzinfo=UTC),
+        ECDSA,
     )
+
+
+def test_the_kind_of_its_key_is_read() -> None:
+    assert parse_certificate(make("a.test", key_type="RSA")).key_kind == RSA
 
 
 def test_years_from_2050_are_written_in_another_form_and_read_alike() -> None:

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import re
+import resource
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -177,6 +178,28 @@ def test_a_full_disk_costs_lines_and_no_request() -> None:
         for _ in range(5):
             assert client.ask(request()).status == 200
         assert eventually(lambda: counted(gateway) == (0, 5))
+
+
+def test_lines_that_a_disk_took_before_it_was_full_are_written_and_the_others_dropped(tmp_path: Path) -> None:
+    size, begin = 1 << 26, (1 << 26) - 1000  # far beyond what anybody else in this process writes
+    (tmp_path / "log").touch()
+    os.truncate(tmp_path / "log", begin)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with logging(tmp_path / "log") as (gateway, _, client):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+        try:
+            for number in range(20):
+                assert client.ask(request("GET", f"/{number}")).status == 200
+            assert eventually(lambda: sum(counted(gateway)) == 20)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert client.ask(request("GET", "/after")).status == 200
+        assert eventually(lambda: sum(counted(gateway)) == 21)
+        written, dropped = counted(gateway)
+    *whole, torn, told, last = (tmp_path / "log").read_bytes()[begin:].splitlines()
+    assert (len(whole) + 1, len(whole) + dropped) == (written, 20)
+    assert [json.loads(line)["path"] for line in (*whole, last)] == [*(f"/{n}" for n in range(written - 1)), "/after"]
+    assert json.loads(told)["dropped"] == dropped and not torn.endswith(b"}")
 
 
 def test_a_pipe_that_nobody_reads_costs_lines_and_no_request_and_what_is_missing_is_said(

@@ -5,6 +5,9 @@ from __future__ import annotations
 from coalmine.feed.metric_names import TOLD
 from proxy.embedded import Engine
 from proxy.embedded.stats import BUCKETS, MAX_CODES, Series, Stats
+from tests.proxy.support.client import request
+from tests.proxy.support.gateway import Gateway, define, route
+from tests.proxy.support.upstream import free_port
 
 LABELS = ("main", "r", "f", "up", 200)
 
@@ -58,3 +61,10 @@ def test_every_counter_and_gauge_has_a_name_and_a_meaning() -> None:
     apart = {"worker_cpu_seconds", "certificate_expiry_timestamp_seconds"}  # of the process and of its files
     named = {metric.key for metric in TOLD} - apart
     assert named == {*stats["counters"], *stats["gauges"]}
+
+
+def test_a_connection_that_cannot_be_made_takes_time() -> None:
+    with Gateway(define(route(), up=f"http://127.0.0.1:{free_port()}")) as gateway, gateway.client() as client:
+        assert client.ask(request()).status == 502
+        (row,) = gateway.stats()["requests"]
+        assert row["seconds_sum"] > 0

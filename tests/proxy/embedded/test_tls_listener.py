@@ -84,6 +84,32 @@ def test_the_name_that_is_asked_for_chooses_the_certificate(
         assert client.ask(request()).status == 200
 
 
+def check_one_kind(authority: Authority, kind: str) -> ssl.SSLContext:
+    context = authority.client_context()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2  # there the cipher tells the kind
+    context.set_ciphers(f"ECDHE-{kind}-AES128-GCM-SHA256")
+    return context
+
+
+def test_who_can_check_one_kind_of_key_alone_is_shown_a_certificate_of_that_kind(
+    authority: Authority, tmp_path: Path
+) -> None:
+    files = ServerFiles((
+        authority.issue("first.test", name="first", key_type="RSA"),
+        authority.issue("localhost", name="rsa", key_type="RSA"),
+        authority.issue("localhost", "more.test", name="ecdsa"),
+        authority.issue("localhost", name="late", key_type="RSA"),
+    ))  # fmt: skip
+    with SecureGateway(define(route(direct_response={"status": 200})), files) as gateway:
+        for kind, names in (("RSA", {"localhost"}), ("ECDSA", {"localhost", "more.test"})):
+            with gateway.secure_client(check_one_kind(authority, kind)) as client:
+                assert client.names == names
+        with gateway.secure_client(authority.client_context()) as client:
+            assert client.names == {"localhost", "more.test"}
+        with pytest.raises(ssl.SSLError), gateway.secure_client(check_one_kind(authority, "ECDSA"), "first.test"):
+            pass
+
+
 @pytest.mark.parametrize(
     ("version", "spoken"),
     [

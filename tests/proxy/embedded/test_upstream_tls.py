@@ -147,7 +147,8 @@ def test_an_upstream_that_cannot_be_trusted_is_sent_nothing_and_the_reason_is_to
     authority: Authority, tmp_path: Path, make: Callable[[Authority, Path], ssl.SSLContext], words: str
 ) -> None:
     with serving(make(authority, tmp_path)) as upstream:
-        assert words in why(of(upstream, {"ca_file": authority.ca_file}))
+        told = why(of(upstream, {"ca_file": authority.ca_file}))
+        assert words in told and f"https://localhost:{upstream.port}: " in told
         assert upstream.seen == []
 
 
@@ -224,6 +225,22 @@ def test_files_that_change_count_for_the_next_connection(authority: Authority, p
         assert client.ask(request()).status == 502
         replace(strangers.ca_file, Path(authority.ca_file).read_bytes())
         assert client.ask(request()).status == 200
+
+
+def test_connections_that_idle_end_with_the_trust_that_they_were_made_in(
+    authority: Authority, pair: Pair, tmp_path: Path
+) -> None:
+    strangers = Authority(tmp_path, "strangers")
+    with (
+        serving(authority.server_context(pair)) as upstream,
+        Gateway(of(upstream, {"ca_file": authority.ca_file})) as gateway,
+        gateway.client() as client,
+    ):
+        assert [client.ask(request()).status for _ in range(2)] == [200, 200]
+        assert gateway.stats()["counters"]["upstream_connections_opened"] == 1
+        replace(authority.ca_file, Path(strangers.ca_file).read_bytes())
+        assert eventually(lambda: gateway.stats()["gauges"]["upstream_connections"] == 0)
+        assert client.ask(request()).status == 502
 
 
 @pytest.mark.parametrize("spoil", [lambda path: Path(path).unlink(), lambda path: replace(path, b"nonsense")])
