@@ -27,21 +27,21 @@ class Standing(NamedTuple):
     spread: Spread
 
 
-def find_standing(table: RouteTable, head: RequestHead) -> Standing | None:
-    """What holds for all requests with the host, method and path of ``head``."""
-    service = table.find_virtual_service(head.host)
-    if service is None or head.method == "OPTIONS" or is_suspect(head.path):  # it may be a preflight, or a disguise
+def find_standing(table: RouteTable, host: str, method: str, path: str) -> Standing | None:
+    """What holds for all requests with these, as ``RequestHead`` has them."""
+    service = table.find_virtual_service(host)
+    if service is None or method == "OPTIONS" or is_suspect(path):  # it may be a preflight, or a disguise
         return None
+    head = RequestHead(method, path, None, host)
     matched = service.match(head)
     if matched is None or not matched.by_path:
         return None
     action = matched.route.action
     if action.spread is None:
         return None
-    bare = RequestHead(head.method, head.path, None, head.host, (), head.source, head.scheme)
     forwards: list[Forward] = []
     for send in action.sends:
-        forward = send(bare, matched, None)
+        forward = send(head, matched, None)
         if not isinstance(forward, Forward) or not forward.common:
             return None
         forwards.append(forward)

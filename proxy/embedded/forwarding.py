@@ -35,9 +35,9 @@ def write_request_head(forward: Forward, request: Request, lane: Lane, authority
     )
 
 
-def quiet_framing(forward: Forward) -> bytes:
-    """The fields about content where the client's request has none."""
-    return b"\r\nContent-Length: 0" if forward.body == "none" and forward.method in _EXPECT_CONTENT else b""
+def quiet_framing(method: str, body: str | bytes) -> bytes:
+    """The fields about content where the client's request has none; ``body`` as in ``Forward``."""
+    return b"\r\nContent-Length: 0" if method in _EXPECT_CONTENT and body == "none" else b""
 
 
 def onward(request: Request) -> bytes:
@@ -79,7 +79,7 @@ def _element(source: bytes, authority: bytes, scheme: bytes) -> bytes:
 def _request_framing(forward: Forward, request: Request) -> bytes:
     body, fields = forward.body, request.fields
     if fields.quiet:
-        return quiet_framing(forward)
+        return quiet_framing(forward.method, body)
     if body == "stream":
         extra = _stream_framing(request)
     elif isinstance(body, bytes):

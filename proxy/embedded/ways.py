@@ -12,7 +12,7 @@ from collections import OrderedDict
 from dataclasses import replace
 from typing import Any
 
-from coalmine.routing.decision import Forward, RequestHead
+from coalmine.routing.decision import Forward
 from coalmine.routing.standing import find_standing
 from coalmine.routing.steer import Draw, Spread
 from coalmine.routing.table import RouteTable
@@ -42,14 +42,14 @@ class Way:
 
     def __init__(self, asked: str, forward: Forward, lane: Lane) -> None:
         """``asked``: the method of the client's request."""
+        method = self.method = forward.method
         self.forward = forward
         self.lane = lane
-        self.method = forward.method
-        self.start = f"{forward.method} {forward.target}".encode("ascii")
-        self.framing = quiet_framing(forward)
+        self.start = f"{method} {forward.target}".encode("ascii")
+        self.framing = quiet_framing(method, forward.body)
         self.streams = forward.body == "stream"
         self.quick = lane.request_edits is None
-        self.fast = self.quick and lane.cluster is not None and "HEAD" not in (asked, forward.method)
+        self.fast = self.quick and method != "HEAD" and asked != "HEAD" and lane.cluster is not None
 
     def forward_for(self, request: Request) -> Forward:
         """What ``decide`` would have said of ``request``."""
@@ -119,18 +119,18 @@ class Ways:
         return way
 
     def _learn(self, host: str, start: bytes, method: str, path: str) -> Way | Crossing | None:
-        way = self._work_out(RequestHead(method, path, None, host))
+        way = self._work_out(host, method, path)
         if len(start) <= MAX_START:
             if len(self.known) >= MAX_WAYS:
                 self.known.popitem(last=False)
             self.known[host, start] = way
         return way
 
-    def _work_out(self, head: RequestHead) -> Way | Crossing | None:
-        standing = find_standing(self._table, head)
+    def _work_out(self, host: str, method: str, path: str) -> Way | Crossing | None:
+        standing = find_standing(self._table, host, method, path)
         if standing is None:
             return None
-        forwards, find, asked = standing.forwards, self._lanes.find, head.method
+        forwards, find = standing.forwards, self._lanes.find
         if len(forwards) == 1:
-            return Way(asked, forwards[0], find(forwards[0]))
-        return Crossing(tuple(Way(asked, forward, find(forward)) for forward in forwards), standing.spread)
+            return Way(method, forwards[0], find(forwards[0]))
+        return Crossing(tuple(Way(method, forward, find(forward)) for forward in forwards), standing.spread)

@@ -55,7 +55,8 @@ def has_standing(case: Case) -> bool:
         head = make_head(case.request)
     except ValueError:
         return False
-    return find_standing(RouteTable.compile(build_snapshot(case.definitions)), head) is not None
+    table = RouteTable.compile(build_snapshot(case.definitions))
+    return find_standing(table, head.host, head.method, head.path) is not None
 
 
 def check(case: Case, decided: Forward | Reply) -> None:

@@ -26,7 +26,7 @@ def compile_table(definitions: Definitions) -> RouteTable:
 
 def standing_of(case: Case) -> tuple[RouteTable, RequestHead, Standing | None]:
     table, head = compile_table(case.definitions), make_head(case.request)
-    return table, head, find_standing(table, head)
+    return table, head, find_standing(table, head.host, head.method, head.path)
 
 
 STANDING = [case for case in CASES if has_standing(case)]
@@ -50,7 +50,8 @@ def test_it_is_what_is_decided(case: Case) -> None:
 
 
 def standing_for(*routes: Route, functions: tuple[Function, ...] = (), asked: Request = CALL) -> Standing | None:
-    return find_standing(compile_table(define(*routes, functions=functions)), make_head(asked))
+    head = make_head(asked)
+    return find_standing(compile_table(define(*routes, functions=functions)), head.host, head.method, head.path)
 
 
 def test_chance_is_left_to_each_request() -> None:
@@ -105,7 +106,7 @@ def test_there_is_none_for_what_is_no_route_or_may_be_a_preflight() -> None:
     assert standing_for(route("pets", "/pets", to("v1")), asked=get("/other")) is None
     assert standing_for(route("pets", "/pets", to("v1")), asked=Request("OPTIONS", "/pets")) is None
     table = compile_table(define(services=(VirtualService(name="main", domains=("other.test",)),)))
-    assert find_standing(table, make_head(CALL)) is None
+    assert find_standing(table, "gateway.test", "GET", "/pets") is None
 
 
 def test_there_is_none_where_one_of_the_destinations_has_a_problem() -> None:
