@@ -84,7 +84,7 @@ class GatewayCollector(Collector):
             info.add_metric([number, str(worker.pid), worker.version or ""], 1)
             lag.add_metric([number], 0 if worker.version == snapshot.version else age)
         yield from (info, lag)
-        severities = [problem.severity for problem in snapshot.problems]
+        severities = [problem.severity for problem in (*snapshot.problems, *self._told.problems)]
         yield _labelled(names.PROBLEMS, {one: severities.count(one) for one in ("error", "warning")})
 
     def _list_processes(self) -> Iterator[Metric]:

@@ -106,7 +106,9 @@ WORKER_FDS = _gauge("worker_open_fds", "open file descriptors of a worker", "wor
 CONTROL_CPU = _counter("control_cpu_seconds", "processor time of the control process since its start")
 CONTROL_RSS = _gauge("control_resident_memory_bytes", "memory of the control process")
 CONTROL_FDS = _gauge("control_open_fds", "open file descriptors of the control process")
-PROBLEMS = _gauge("problems", "definitions that are not served as written", "severity")
+PROBLEMS = _gauge(
+    "problems", "definitions that are not served as written, and files for TLS that cannot be used", "severity"
+)
 CATALOG_UP = _gauge("catalog_up", "whether the catalog can be read; while not, what follows is missing")
 OBJECTS = _gauge("objects", "definitions in the catalog", "kind")
 FUNCTIONS = _gauge("functions", "functions of an upstream", "upstream")

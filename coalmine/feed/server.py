@@ -19,6 +19,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from coalmine.errors import Problem
 from coalmine.feed.change import write_change
 from coalmine.feed.departed import Departed
 from coalmine.feed.frames import Frame, FrameError, Frames, Kind, write_frame
@@ -35,13 +36,17 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class WorkerState:
-    """A connected worker. ``version`` is what it serves; ``problem`` why it refused the last snapshot."""
+    """A connected worker. ``version`` is what it serves; ``problem`` why it refused the last snapshot.
+
+    ``problems`` is what it said last of its files, some seconds ago at most.
+    """
 
     pid: int
     index: int
     version: str | None
     hung: bool = False
     problem: str | None = None
+    problems: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +144,8 @@ class _Worker:
         self.changed = asyncio.Event()
 
     def state(self) -> WorkerState:
-        return WorkerState(self.pid, self.index, self.version, self.hung or self.silent, self.problem)
+        hung = self.hung or self.silent
+        return WorkerState(self.pid, self.index, self.version, hung, self.problem, self.told.problems)
 
 
 class FeedServer:

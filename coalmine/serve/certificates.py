@@ -7,7 +7,7 @@ from pathlib import Path
 
 from coalmine.errors import StartupError
 from coalmine.settings import Settings
-from coalmine.tls import Pair, ServerFiles, ServerTls, TlsError, load_server
+from coalmine.tls import Pair, ServerFiles, ServerTls, Spare, TlsError, load_server
 
 
 def find_server_files(settings: Settings) -> ServerFiles | None:
@@ -24,8 +24,11 @@ def find_server_files(settings: Settings) -> ServerFiles | None:
     return ServerFiles(pairs, str(Path(settings.tls_client_ca).absolute()) if settings.tls_client_ca else None)
 
 
-def check_certificates(settings: Settings) -> ServerTls | None:
-    """What the listener will show. Raises StartupError for files that cannot be used, or that no client would take."""
+def check_certificates(settings: Settings, spare: Spare | None = None) -> ServerTls | None:
+    """What the listener will show, put into ``spare``.
+
+    Raises StartupError for files that cannot be used, or that no client would take.
+    """
     files = find_server_files(settings)
     if files is None:
         return None
@@ -36,6 +39,8 @@ def check_certificates(settings: Settings) -> ServerTls | None:
     fault = loaded.find_fault(datetime.now(UTC))
     if fault is not None:
         raise StartupError(f"--tls-certificate: {fault.detail}", hint=fault.hint)
+    if spare is not None:
+        spare.put(files)
     return loaded
 
 

@@ -42,7 +42,7 @@ class Leash:
 
     def tie(self, orders: Orders) -> None:
         """On the running loop. What this process starts must inherit neither socket nor status pipe."""
-        for fd in (orders.fd, orders.tls_fd, orders.status_fd):
+        for fd in (orders.fd, orders.tls_fd, orders.spare_fd, orders.status_fd):
             if fd >= 0:
                 os.set_inheritable(fd, False)
         os.set_blocking(orders.status_fd, False)

@@ -28,6 +28,7 @@ from coalmine.serve.sockets import bind_many, bind_one, close_all, format_addres
 from coalmine.serve.supervisor import EXTRA_SECONDS, Supervisor
 from coalmine.serve.traces import check_traces
 from coalmine.settings import Settings, is_loopback, parse_address
+from coalmine.tls import Spare, make_spare
 
 _SQLITE = "sqlite:///"
 # What stands for sockets and files in use: a reload cannot change it.
@@ -45,6 +46,7 @@ class Gateway:
     proxies: list[socket.socket]
     scratch: Path
     secure: list[socket.socket] = field(default_factory=list)  # for https: one for each worker, or none at all
+    spare: Spare | None = None  # what last worked of the files for https
 
     @property
     def specs(self) -> list[ChildSpec]:
@@ -62,7 +64,7 @@ class Gateway:
     def renew(self, settings: Settings) -> list[ChildSpec]:
         """The children by other settings; raises StartupError, and nothing has changed then."""
         check_admin(settings)
-        check_certificates(settings)
+        check_certificates(settings, self.spare)
         check_access_log(settings)
         check_traces(settings)
         for name in FIXED:
@@ -83,17 +85,20 @@ class Gateway:
 
     def close(self) -> None:
         self.close_sockets()
+        if self.spare is not None:
+            self.spare.close()
         shutil.rmtree(self.scratch, ignore_errors=True)
 
     def _worker(self, index: int, sock: socket.socket) -> ChildSpec:
         secure = self.secure[index].fileno() if self.secure else -1
+        spare = self.spare.fd if self.secure and self.spare is not None else -1
         orders = self._orders(without_secrets(self.settings), sock, index)
         return ChildSpec(
             f"worker {index + 1}",
             python_module("coalmine.serve.worker"),
             kind="worker",
-            fds=(sock.fileno(), *([secure] if self.secure else [])),
-            config=dump_orders(replace(orders, tls_fd=secure)),
+            fds=(sock.fileno(), *(fd for fd in (secure, spare) if fd >= 0)),
+            config=dump_orders(replace(orders, tls_fd=secure, spare_fd=spare)),
             without=("COALMINE_ADMIN_TOKEN", "COALMINE_ADMIN_READ_TOKEN"),
         )
 
@@ -108,7 +113,8 @@ def open_gateway(settings: Settings, *, scratch: Path | None = None) -> Gateway:
     """
     check_owners()
     check_admin(settings)
-    check_certificates(settings)
+    spare = make_spare() if settings.proxy_tls else None
+    check_certificates(settings, spare)
     check_access_log(settings)
     check_traces(settings)
     database = find_database(settings.database)
@@ -126,7 +132,7 @@ def open_gateway(settings: Settings, *, scratch: Path | None = None) -> Gateway:
         bound = replace(bound, proxy_tls=format_address(secure[0]))
     snapshot_file = database.with_name(database.name + ".snapshot.json")
     folder = scratch or Path(tempfile.mkdtemp(prefix="coalmine-"))
-    return Gateway(settings, bound, snapshot_file, admin, proxies, folder, secure)
+    return Gateway(settings, bound, snapshot_file, admin, proxies, folder, secure, spare)
 
 
 def _bind_workers(settings: Settings, address: str, flag: str) -> list[socket.socket]:

@@ -24,6 +24,7 @@ class Orders:
     status_fd: int = -1
     standby: bool = False  # prepare everything, and take over when told to
     tls_fd: int = -1  # the listening socket for https; -1: there is none
+    spare_fd: int = -1  # what is kept of the files for https (``coalmine.tls.Spare``), inherited; -1: nothing
 
     @property
     def feed_socket(self) -> Path:

@@ -24,6 +24,7 @@ from coalmine.routing.snapshot import Snapshot
 from coalmine.serve.certificates import find_server_files
 from coalmine.serve.child import Leash, announce_ready
 from coalmine.serve.orders import Orders, read_orders
+from coalmine.tls import Spare
 from proxy.embedded import Certificates, Engine, EngineOptions
 
 # How long connections wait in the backlog for a first snapshot, where there is none on disk: on a busy machine the
@@ -85,7 +86,8 @@ class Worker:
         await self.engine.serve(socket.socket(fileno=self.orders.fd))
         files = find_server_files(self.orders.settings)
         if files is not None and self.orders.tls_fd >= 0:
-            await self.engine.serve_tls(socket.socket(fileno=self.orders.tls_fd), Certificates(files))
+            spare = Spare(self.orders.spare_fd) if self.orders.spare_fd >= 0 else None
+            await self.engine.serve_tls(socket.socket(fileno=self.orders.tls_fd), Certificates(files, spare))
 
     def reload_certificates(self) -> str | None:
         """Read the certificates of the listener now; why they could not be used, if so."""

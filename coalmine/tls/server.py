@@ -29,6 +29,8 @@ CIPHERS = ":".join((
     "ECDHE-RSA-CHACHA20-POLY1305",
 ))  # fmt: skip
 ALPN = ["http/1.1"]
+# Where problems of the listener's files stand.
+LISTENER = "settings/tls_certificate"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ Rule 2: files that cannot be used leave what is served as it is; that is told on
         until it is mended. Certificates that no client would take now replace only such as are no better.
 Rule 3: files are read when they have stood still from one look to the next: certificate and key are seldom replaced in
         one instant. Whoever asks for it (``reload``) is obeyed at once.
+Rule 4: what last worked is put aside (``Spare``) for a worker that begins while the files cannot be used.
 """
 
 from __future__ import annotations
@@ -15,12 +16,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from coalmine.errors import Problem
-from coalmine.tls import ServerFiles, ServerTls, TlsError, load_server, take_stamps
+from coalmine.tls import LISTENER, ServerFiles, ServerTls, Spare, TlsError, load_server, take_stamps
 
 # Renewed certificates are valid long before the old ones are not: seconds do not matter, and looking costs a few calls.
 LOOK_SECONDS = 1.0
-# Where problems of the listener's certificates stand.
-WHERE = "settings/tls_certificate"
 _log = logging.getLogger(__name__)
 
 
@@ -31,9 +30,12 @@ def _read_calendar() -> datetime:
 class Certificates:
     """``served`` is None as long as the files could never be used: then nobody is served over TLS."""
 
-    def __init__(self, files: ServerFiles, calendar: Callable[[], datetime] = _read_calendar) -> None:
+    def __init__(
+        self, files: ServerFiles, spare: Spare | None = None, *, calendar: Callable[[], datetime] = _read_calendar
+    ) -> None:
         self.files = files
-        self.served: ServerTls | None = None
+        self._spare = spare
+        self.served: ServerTls | None = spare.find(files) if spare is not None else None
         self.problem: str | None = None
         self._calendar = calendar
         self._read = self._seen = take_stamps(files.paths)
@@ -50,6 +52,8 @@ class Certificates:
             self._keep(str(error))
         else:
             self.served, self.problem = loaded, None
+            if self._spare is not None:
+                self._spare.put(self.files)
         return self.problem
 
     def look(self, now: float) -> None:
@@ -79,10 +83,10 @@ class Certificates:
         """What is wrong with the files, and with what is served."""
         if self.problem is not None:
             severity = "error" if self.served is None else "warning"
-            yield Problem("tls_files_unusable", WHERE, self.problem, severity)
+            yield Problem("tls_files_unusable", LISTENER, self.problem, severity)
         fault = self.served.find_fault(self._calendar()) if self.served is not None else None
         if fault is not None:
-            yield Problem("certificate_out_of_date", WHERE, str(fault))
+            yield Problem("certificate_out_of_date", LISTENER, str(fault))
 
     def _refuse_worse(self, loaded: ServerTls) -> None:
         now = self._calendar()

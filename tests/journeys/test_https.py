@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.proxy.support.upstream import RawUpstream
 from tests.support.certificates import Authority, copy
-from tests.support.processes import ask, serve_command, spawn, wait_until
+from tests.support.processes import ask, child_processes, kill, serve_command, spawn, wait_until
 
 
 class Client(threading.Thread):
@@ -52,6 +52,10 @@ def shown(port: int, context: ssl.SSLContext) -> set[str]:
         certificate = secure.getpeercert()
     assert certificate
     return {str(value) for _, value in certificate["subjectAltName"]}  # type: ignore[misc]
+
+
+def list_workers(supervisor: int) -> list[int]:
+    return [pid for pid, command in child_processes(supervisor).items() if "coalmine.serve.worker" in command]
 
 
 def test_certificates_are_renewed_and_workers_replaced_without_losing_a_request(tmp_path: Path) -> None:
@@ -101,4 +105,16 @@ def test_certificates_are_renewed_and_workers_replaced_without_losing_a_request(
         assert "third.test" in shown(port, context)
         metrics = ask(f"{admin}/metrics").body.decode()
         assert f'coalmine_certificate_expiry_timestamp_seconds{{certificate="{served.certificate}"}}' in metrics
+        assert 'coalmine_problems{severity="warning"} 1' in metrics
+
+        workers = list_workers(process.pid)
+        for worker in workers:
+            kill(worker)
+        wait_until(lambda: len(set(list_workers(process.pid)) - set(workers)) == 2, "other workers")
+        assert "third.test" in shown(port, context)
+        wait_until(lambda: b"those read before are served" in ask(f"{admin}/readyz").body, "what readyz says of it")
+        assert ask(f"{admin}/readyz").status == 200
+        copy(authority.issue("localhost", "fourth.test", name="mended"), served)
+        wait_until(lambda: all("fourth.test" in shown(port, context) for _ in range(8)), "the mended files")
+    assert any("does not exist" in line and "still served" in line for line in output.lines)
     assert "PRIVATE" not in "\n".join(output.lines)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from coalmine.tls import Pair, ServerFiles
+from coalmine.tls import Pair, ServerFiles, Spare, make_spare
 from proxy.embedded import Certificates, certificates
 from tests.proxy.support.client import eventually, request
 from tests.proxy.support.gateway import define, route
@@ -27,6 +27,14 @@ def authority(tmp_path: Path) -> Authority:
 @pytest.fixture
 def files(authority: Authority) -> ServerFiles:
     return ServerFiles((authority.issue("localhost", "first.test", name="served"),))
+
+
+@pytest.fixture
+def spare() -> Iterator[Spare]:
+    made = make_spare()
+    assert made is not None
+    yield made
+    made.close()
 
 
 @pytest.fixture
@@ -122,6 +130,22 @@ def test_what_cannot_be_used_leaves_the_old_certificate_and_is_told_until_it_is_
     for now in range(20, 30):
         loaded.look(now)
     assert (list(loaded.list_problems()), loaded.tell()[0]["names"]) == ([], ["localhost", "third.test"])
+
+
+@pytest.mark.parametrize("spoil", [_garbage, _half, _gone, _other_key, _expired, _early])
+def test_a_worker_that_begins_with_spoilt_files_serves_by_what_last_worked(
+    authority: Authority, files: ServerFiles, spare: Spare, spoil: Callable[[Authority, Pair], None]
+) -> None:
+    Certificates(files, spare)
+    copy(authority.issue("localhost", "second.test", name="renewed"), files.pairs[0])
+    Certificates(files, spare)
+    spoil(authority, files.pairs[0])
+    begun = Certificates(files, spare)
+    told = begun.tell()[0]
+    assert (told["names"], told["file"]) == (["localhost", "second.test"], files.pairs[0].certificate)
+    assert [(one.code, one.severity) for one in begun.list_problems()] == [("tls_files_unusable", "warning")]
+    with SecureGateway(define(route(direct_response={"status": 200})), files, spare) as gateway:
+        assert "second.test" in names(gateway, authority.client_context())
 
 
 def test_files_that_change_under_the_eyes_are_read_when_they_stand_still(

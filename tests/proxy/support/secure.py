@@ -8,22 +8,25 @@ import ssl
 from typing import Any, Self
 
 from coalmine.model import Definitions
-from coalmine.tls import ServerFiles
+from coalmine.tls import ServerFiles, Spare
 from proxy.embedded import Certificates
 from tests.proxy.support.client import RawClient
 from tests.proxy.support.gateway import Gateway
 
 
 class SecureGateway(Gateway):
-    """``files`` are those of its certificates."""
+    """``files`` are those of its certificates, ``spare`` what was kept of them."""
 
-    def __init__(self, definitions: Definitions, files: ServerFiles, **options: Any) -> None:
+    def __init__(
+        self, definitions: Definitions, files: ServerFiles, spare: Spare | None = None, **options: Any
+    ) -> None:
         super().__init__(definitions, **options)
         self._files = files
+        self._spare = spare
 
     def __enter__(self) -> Self:
         super().__enter__()
-        self.certificates: Certificates = self.call(lambda: Certificates(self._files))
+        self.certificates: Certificates = self.call(lambda: Certificates(self._files, self._spare))
         sock = socket.socket()
         sock.bind(("127.0.0.1", 0))
         self.secure_address: tuple[str, int] = sock.getsockname()
