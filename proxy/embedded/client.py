@@ -228,14 +228,22 @@ class ClientConnection(asyncio.Protocol):
             self._hold(AHEAD)
         return True
 
-    def _begin_fast(self, line: bytes, fields: RequestFields) -> bool:
+    def _begin_whole(self, line: bytes, fields: RequestFields) -> bool:
+        """Begin with a request whose body has come with its head."""
+        body, self._ahead = bytes(self._ahead), b""
+        if len(body) <= self._engine.options.max_replay_body_bytes and self._begin_fast(line, fields, body):
+            return True
+        self._ahead = body
+        return False
+
+    def _begin_fast(self, line: bytes, fields: RequestFields, body: bytes = b"") -> bool:
         fast = self._fast
         if fast is None:
             if self._trusted or not self._engine.fast:
                 return False
             fast = self._fast = FastExchange(self._engine, self)
         self._exchange = fast
-        if fast.begin(line, fields):
+        if fast.begin(line, fields, body):
             return True
         self._exchange = None
         return False
@@ -280,6 +288,8 @@ class ClientConnection(asyncio.Protocol):
         if isinstance(fields, RequestFields):
             self._fields = fields
             if fields.fast and self._begin_fast(raw[:end], fields):
+                return True
+            if fields.framing and len(self._ahead) == fields.length and self._begin_whole(raw[:end], fields):
                 return True
         request = parse_line(raw, end, fields, self.source, self.scheme)
         if isinstance(request, Reply):

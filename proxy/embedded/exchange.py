@@ -108,11 +108,19 @@ class Exchange(Tries):
         else:
             self._start_forward(way.forward_for(request))
 
-    def take_over(self, way: Way, endpoint: Endpoint, upstream: UpstreamConnection | None, started: float) -> None:
+    def take_over(
+        self, way: Way, body: bytes, endpoint: Endpoint, upstream: UpstreamConnection | None, started: float
+    ) -> None:
         """Go on where the fast path stopped; without an ``upstream`` it has yet to be connected to."""
-        self.way = way
-        self.forward = way.forward
+        self.way = None if body else way
+        self.forward = way.forward_for(self.request) if body else way.forward
         self.lane = lane = way.lane
+        if body:
+            self.received = len(body)
+            self.sink = sink = PassOn(self.client, False, self.engine.options.max_replay_body_bytes)
+            sink.receive(body, True, b"")
+            if upstream is not None:
+                sink.attach(upstream)  # which has the body already
         assert lane.cluster is not None
         self.budget = lane.cluster.budget
         self.endpoint = endpoint

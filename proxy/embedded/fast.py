@@ -1,7 +1,7 @@
-"""The fast path: a request without a body that is sent on by what its line says, and answered in one piece.
+"""The fast path: a request that is there as a whole, is sent on by what its line says, and answered in one piece.
 
-Nearly all requests are of that kind. For them this spares what Exchange is ready for: other tries, bodies, tunnels,
-interim answers, answers in pieces.
+Nearly all requests are of that kind. For them this spares what Exchange is ready for: other tries, bodies that come in
+pieces, tunnels, interim answers, answers in pieces.
 
 Rule 1: what happens here is what Exchange would have done. Where anything else comes up, the request grows into an
         Exchange, which goes on from there as if it had had it from the beginning.
@@ -36,6 +36,7 @@ class FastExchange(Sender):
     """What both connections talk to while nothing out of the ordinary happens."""
 
     __slots__ = (
+        "_body",
         "_client",
         "_cluster",
         "_endpoint",
@@ -58,12 +59,15 @@ class FastExchange(Sender):
     def __init__(self, engine: Engine, client: ClientConnection) -> None:
         self._engine = engine
         self._client = client
-        self._line = self._request_id = b""
+        self._line = self._request_id = self._body = b""
         self._fields = NO_FIELDS
         self._started = 0.0
 
-    def begin(self, line: bytes, fields: RequestFields) -> bool:
-        """Send the request on that has ``fields`` and ``line``; False: it is none for here, and nothing was done."""
+    def begin(self, line: bytes, fields: RequestFields, body: bytes) -> bool:
+        """Send the request on that has ``fields`` and ``line``; False: it is none for here, and nothing was done.
+
+        ``body``: empty where ``fields`` announce none.
+        """
         if line[-9:] != _VERSION or len(line) > MAX_TARGET_BYTES:
             return False
         start, question, query = line[:-9].partition(b"?")
@@ -71,9 +75,10 @@ class FastExchange(Sender):
             return False
         engine = self._engine
         way = engine.served.ways.recall(fields.host, start)
-        if way is None or not way.fast:
+        if way is None or not way.fast or (body and not way.streams):
             return False
         self._line = line
+        self._body = body
         self._fields = fields
         return self._send(way.choose(engine.draw) if isinstance(way, Crossing) else way, question + query)
 
@@ -99,8 +104,8 @@ class FastExchange(Sender):
             return True
         engine.counters.upstream_connections_reused += 1
         block = fields.onward or self._write_onward()
-        data = way.write_head(query, fields.authority, endpoint.authority, block, request_id)
-        connection.send(self, way.method, data)
+        data = way.write_head(query, fields.authority, endpoint.authority, block, request_id, fields.framing)
+        connection.send(self, way.method, data + self._body if self._body else data)
         return True
 
     def _write_onward(self) -> bytes:
@@ -123,7 +128,11 @@ class FastExchange(Sender):
         client.write_soon(repeat_response_head(response, way.forward, lane, _ANY, close=last) + body)
         engine.places.taken -= 1
         self._cluster.budget.requests -= 1
-        lane.series(way.forward, response.status).add_whole(engine.clock.read() - self._started, len(body))
+        series = lane.series(way.forward, response.status)
+        series.add_whole(engine.clock.read() - self._started, len(body))
+        if self._body:
+            series.request_bytes += len(self._body)
+            self._body = b""  # a connection that idles keeps nothing
         client.exchange_done(self, not last)
 
     # Whatever else happens is the business of an exchange.
@@ -135,7 +144,8 @@ class FastExchange(Sender):
         assert isinstance(request, Request)  # the same line has come before, and was one
         request.request_id = self._request_id
         exchange = Exchange(self._engine, client, request)
-        exchange.take_over(self._way, self._endpoint, self._upstream, self._started)
+        exchange.take_over(self._way, self._body, self._endpoint, self._upstream, self._started)
+        self._body = b""
         client.replace_exchange(exchange)
         return exchange
 

@@ -37,6 +37,7 @@ class RequestFields:
     ``rest`` is the block without the fields of READ_FROM_REQUESTS and those that Connection lists; ``onward`` is kept
     by ``forwarding``. ``has_body``: content follows. ``quiet``: none does, and nothing else stands here that the next
     request needs put back. ``usual``: they ask nothing of the request line. ``fast``: and nothing of what comes then.
+    ``framing`` is set where that is so but for a length: the field that tells it.
     """
 
     __slots__ = (
@@ -53,6 +54,7 @@ class RequestFields:
         "forwarded_host",
         "forwarded_more",
         "forwarded_proto",
+        "framing",
         "has_body",
         "host",
         "keep_alive",
@@ -106,6 +108,7 @@ class RequestFields:
         self.quiet = False
         self.usual = False
         self.fast = False
+        self.framing = b""
         self._pairs: Sequence[tuple[bytes, bytes]] | None = None
 
     @property
@@ -148,15 +151,17 @@ def parse_fields(block: bytes) -> RequestFields | Reply:
         fields.tracestate = b""
     fields.rest = remove_listed(b"".join(parts[::3]), fields.listed)
     fields.has_body = fields.chunked or bool(fields.length)
-    fields.quiet = not (
+    special = (
         fields.chunked
-        or fields.length is not None
         or fields.upgrade
         or fields.takes_trailers
         or fields.max_forwards is not None
     )
+    fields.quiet = not special and fields.length is None
     fields.usual = bool(fields.authority) and not fields.expectation
     fields.fast = fields.quiet and fields.usual
+    if fields.length and fields.usual and not (special or fields.expects_continue):
+        fields.framing = b"\r\nContent-Length: %d" % fields.length
     return _refuse_fields(fields) or fields
 
 

@@ -56,8 +56,10 @@ class Way:
         forward = self.forward
         return forward if request.query is None else replace(forward, target=f"{forward.target}?{request.query}")
 
-    def write_head(self, query: bytes, host: bytes, own: bytes, onward: bytes, request_id: bytes) -> bytes:
-        """As ``forwarding.write_request_head`` for a quiet request.
+    def write_head(
+        self, query: bytes, host: bytes, own: bytes, onward: bytes, request_id: bytes, framing: bytes = b""
+    ) -> bytes:
+        """As ``forwarding.write_request_head`` for a quiet request, or one with a body that ``framing`` tells of.
 
         ``query`` with its ``?``; ``host``: what the client asked for; ``own``: the endpoint's authority.
         """
@@ -67,7 +69,7 @@ class Way:
             self.lane.choose_host(host, own),
             onward,
             request_id,
-            self.framing,
+            framing or self.framing,
         )
 
 

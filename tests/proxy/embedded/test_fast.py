@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from typing import Any
 
@@ -16,6 +17,7 @@ from tests.proxy.support.upstream import Closed, Peer, RawUpstream, Script, Seen
 DATE = "Date: Sat, 28 Nov 2026 12:00:00 GMT"
 PLAIN = ok(b"hello", DATE)
 ASK = request("GET", "/pets?limit=1", "X-Colour: red")
+ORDER = request("PUT", "/orders?dry", body=b"abc" * 5_000)
 
 
 def sends(*pieces: bytes, close: bool = False) -> Script:
@@ -36,6 +38,8 @@ def warm(served: Served) -> None:
     served.upstream.seen.clear()
 
 
+LAST_ORDER = request("PUT", "/orders", "Connection: close", body=b"abc")
+CHUNKS = request("POST", "/pets", "Transfer-Encoding: chunked") + b"3\r\nabc\r\n0\r\n\r\n"
 Outcome = tuple[Answer, bool, list[bytes], dict[str, Any]]
 
 
@@ -49,10 +53,10 @@ def try_out(script: Script, asked: bytes, *, fast: bool, **more: Any) -> Outcome
         goes_on = not served.client.at_end(0.1)
         assert eventually(lambda: served.gateway.engine.places.taken == 0)
         stats = served.gateway.stats()
-        got = [one.head.split(b"X-Request-Id")[0] for one in served.upstream.seen]
+        got = [re.sub(rb"X-Request-Id: [0-9a-f]{28}", b"", one.head) + one.body for one in served.upstream.seen]
+    counted = ("count", "upstream_count", "request_bytes", "response_bytes")
     figures = {
-        (one["route"], one["upstream"], one["code"]): (one["count"], one["upstream_count"], one["response_bytes"])
-        for one in stats["requests"]
+        (one["route"], one["upstream"], one["code"]): [one[name] for name in counted] for one in stats["requests"]
     }
     answered.headers = [(name, value) for name, value in answered.headers if name not in ("date", "x-request-id")]
     return answered, goes_on, got, figures | stats["counters"]
@@ -95,6 +99,24 @@ EVENTS: list[tuple[str, Script, bytes, dict[str, Any]]] = [
     ("asked for the head", sends(PLAIN[:-5]), request("HEAD", "/pets", "X-Colour: red"), {}),
     ("the client's connection is to be closed", sends(PLAIN), request("GET", "/pets", "Connection: close"), {}),
     ("with a body", sends(PLAIN), request("POST", "/pets", body=b"abc"), {}),
+    ("with a large body", sends(PLAIN), ORDER, {}),
+    ("with a body, and another request behind it", sends(PLAIN), ORDER + ASK, {}),
+    ("with a body larger than what is kept", sends(PLAIN), request("PUT", "/orders", body=b"x" * 100_000), {}),
+    ("with a body in chunks", sends(PLAIN), CHUNKS, {}),
+    ("with a body of no length", sends(PLAIN), request("POST", "/pets", "Content-Length: 0"), {}),
+    ("with a body, for a GET", sends(PLAIN), request("GET", "/pets", body=b"abc"), {}),
+    ("with a body, for a TRACE", sends(PLAIN), request("TRACE", "/pets", body=b"abc"), {}),
+    ("with a body that waits for leave", sends(PLAIN), request("PUT", "/o", "Expect: 100-continue", body=b"abc"), {}),
+    ("with a body, and the connection is to be closed", sends(PLAIN), LAST_ORDER, {}),
+    ("with a body, and the connection breaks", reset, request("POST", "/pets", body=b"abc"), {}),
+    ("with a body, and nobody answers", silent, ORDER, {"more": {"timeout_seconds": 0.2}}),
+    ("with a body, and an answer in pieces", sends(PLAIN[:-5], PLAIN[-5:]), ORDER, {}),
+    (
+        "with a body, an error, and another try",
+        sends(ok(b"no", DATE, status="503 Service Unavailable")),
+        ORDER,
+        {"more": {"retries": {"attempts": 2, "on": ["5xx"]}}},
+    ),
     ("a path of another spelling", sends(PLAIN), request("GET", "/a/../pets%41"), {}),
     (
         "a query that is none",
@@ -140,8 +162,10 @@ def test_an_ordinary_request_makes_no_exchange(monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setattr("proxy.embedded.fast.Exchange", Counted)
         monkeypatch.setattr(client_module, "Exchange", Counted)
         assert served.client.ask(ASK).body == b"hello"
+        assert served.client.ask(ORDER).body == b"hello"
+        assert served.client.ask(LAST_ORDER.replace(b"close", b"keep-alive")).body == b"hello"
         assert made == []
-        assert served.client.ask(request("POST", "/pets", body=b"abc")).body == b"hello"
+        assert served.client.ask(CHUNKS).body == b"hello"
         assert len(made) == 1
 
 
@@ -151,14 +175,23 @@ def test_who_wants_to_know_more_than_counts_gets_the_long_way(option: dict[str, 
         assert served.gateway.engine.fast is False
 
 
-def test_a_stale_connection_is_replaced_by_a_fresh_one() -> None:
+@pytest.mark.parametrize("asked", [ASK, ORDER], ids=["without a body", "with a body"])
+def test_a_stale_connection_is_replaced_by_a_fresh_one(asked: bytes) -> None:
     with serve() as served:
         warm(served)
         served.upstream.scripts = [reset]
         served.upstream.script = sends(PLAIN)
-        assert served.client.ask(ASK).status == 200
+        assert served.client.ask(asked).status == 200
         stats = served.gateway.stats()
         assert (stats["counters"]["stale_connections"], served.upstream.opened) == (1, 2)
+        assert [one.body for one in served.upstream.seen] == [asked.partition(b"\r\n\r\n")[2]] * 2
+
+
+def test_a_body_waits_for_a_connection_with_its_head() -> None:
+    with serve(sends(PLAIN)) as served:
+        assert served.client.ask(ORDER).status == 200
+        (seen,) = served.upstream.seen
+        assert (seen.target, seen.body) == ("/orders?dry", b"abc" * 5_000)
 
 
 def test_a_client_that_leaves_takes_its_request_with_it() -> None:
