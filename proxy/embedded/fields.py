@@ -151,12 +151,7 @@ def parse_fields(block: bytes) -> RequestFields | Reply:
         fields.tracestate = b""
     fields.rest = remove_listed(b"".join(parts[::3]), fields.listed)
     fields.has_body = fields.chunked or bool(fields.length)
-    special = (
-        fields.chunked
-        or fields.upgrade
-        or fields.takes_trailers
-        or fields.max_forwards is not None
-    )
+    special = fields.chunked or fields.upgrade or fields.takes_trailers or fields.max_forwards is not None
     fields.quiet = not special and fields.length is None
     fields.usual = bool(fields.authority) and not fields.expectation
     fields.fast = fields.quiet and fields.usual
