@@ -54,9 +54,11 @@ class CloseReader:
         return data, False, b""
 
 
-# chunk-size and chunk-ext. Sixteen digits would pass 2^63; nobody sends a petabyte in one chunk, so twelve do.
-# Extensions: any field content without CR and LF, quoted or not, since all of it is dropped.
-_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,12})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?\r\n")
+# chunk-size and chunk-ext. Sixteen digits would pass 2^63; nobody sends a petabyte in one chunk, so twelve do, and four
+# zeros before them: some pad all sizes to the width of their registers. Extensions: any field content without CR and
+# LF, quoted or not, since all of it is dropped.
+_SIZE = rb"0{0,4}[0-9A-Fa-f]{1,12}"
+_SIZE_LINE = re.compile(rb"(" + _SIZE + rb")(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?\r\n")
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 _TRAILER = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*\r\n)*\r\n")
 # A size line is a few bytes; extensions and trailers have uses, but not beyond these. The same bytes have the same
@@ -141,7 +143,7 @@ class ChunkedReader:
         return b"".join(content), True, data[end + 4 :]
 
 
-_PARTIAL_SIZE = re.compile(rb"(?:[0-9A-Fa-f]{1,12}(?:[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?)?\r?)?")
+_PARTIAL_SIZE = re.compile(rb"(?:" + _SIZE + rb"(?:[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?)?\r?)?")
 
 
 def _check_partial_size(data: bytes) -> None:

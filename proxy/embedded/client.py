@@ -15,11 +15,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 from coalmine.routing.decision import Reply
+from proxy.embedded import grammar
 from proxy.embedded.body import BodyReader, FramingError, LengthReader, trailer_of
 from proxy.embedded.exchange import Exchange
 from proxy.embedded.fast import FastExchange
 from proxy.embedded.fields import RequestFields, bad_request, refuse
-from proxy.embedded.options import LINGER_SECONDS, MAX_AHEAD_BYTES, MAX_DISCARD_BYTES
+from proxy.embedded.options import LINGER_SECONDS, MAX_AHEAD_BYTES, MAX_DISCARD_BYTES, MAX_EMPTY_LINES
 from proxy.embedded.outbox import Outlet
 from proxy.embedded.replies import make_reply
 from proxy.embedded.request import Request, parse_line, read_fields, read_plain_line, refuse_early, refuse_large
@@ -260,14 +261,15 @@ class ClientConnection(asyncio.Protocol):
     def _take_head(self) -> bool:
         """Begin the exchange of the next request; whether there was a whole head."""
         ahead = self._ahead
-        if ahead[:2] == b"\r\n":  # RFC 9112 section 2.2: one empty line before a request is nothing, two are no request
-            if len(ahead) == 2:
-                return False
-            self._ahead = ahead = ahead[2:]
-            self._seen = 0
-            if ahead[:1] == b"\r":
+        if ahead[:2] == b"\r\n":
+            start = grammar.skip_empty_lines(ahead)
+            if start > 2 * MAX_EMPTY_LINES:
                 self._refuse(bad_request("a request begins with its request line"))
                 return False
+            if ahead[start:] in (b"", b"\r"):
+                return False  # there may be more of them
+            self._ahead = ahead = ahead[start:]
+            self._seen = 0
         end = ahead.find(b"\r\n\r\n")
         limit = self._engine.options.max_header_bytes
         if end < 0 or end > limit:
@@ -331,6 +333,8 @@ class ClientConnection(asyncio.Protocol):
         if self._reader is not None and self._ahead:
             data, self._ahead = bytes(self._ahead), b""
             self._ahead = self._read_body(data)
+            if self._exchange is None:  # it was answered without its body, behind which the next request may stand
+                self._advance()
 
     def _read_body(self, data: bytes) -> bytes:
         """Pass body bytes to the exchange; what is left belongs to the next request."""

@@ -43,6 +43,9 @@ OTHER_VERSION = re.compile(_TOKEN + rb"+ [\x21-\x7e]+ HTTP/([0-9])\.[0-9]")
 # A line end that is not CR LF, visible before the head is complete.
 BARE_LINE_END = re.compile(rb"(?<!\r)\n|\r[^\n]|\0")
 
+# RFC 9112 section 2.2: before a request they are nothing; old clients send one behind a body.
+_EMPTY_LINES = re.compile(rb"(?:\r\n)*")
+
 LENGTH = re.compile(rb"[0-9]{1,18}")  # RFC 9110 section 8.6; eighteen digits stay below 2^63
 # RFC 7239 section 4: a list of elements, each of pairs whose values are tokens or quoted. What is not whole could
 # swallow what is appended to it.
@@ -73,6 +76,12 @@ def _is_ipv6(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def skip_empty_lines(data: bytes | bytearray) -> int:
+    """Where ``data`` begins behind its empty lines."""
+    found = _EMPTY_LINES.match(data)
+    return found.end() if found else 0
 
 
 _PAIR = re.compile(rb"\r\n([^:]+):[ \t]*([^\r]*)")

@@ -15,6 +15,8 @@ MAX_TARGET_BYTES = 16_384
 MAX_FIELDS = 256
 # What a client may have sent ahead (pipelined requests, bytes behind an upgrade) before it has to wait.
 MAX_AHEAD_BYTES = 65_536
+# Empty lines before a request; who sends more of them sends no requests.
+MAX_EMPTY_LINES = 8
 # A body nobody wants is read up to here to keep the connection; beyond, closing is cheaper.
 MAX_DISCARD_BYTES = 262_144
 # After an answer that leaves the request unread the client gets this long to read it before the connection goes

@@ -6,11 +6,15 @@ h11 must take too, with the same boundaries.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import h11
 import httptools
 
+from proxy.embedded.options import MAX_EMPTY_LINES
+
+_EMPTY_LINES = re.compile(rb"^(?:\r\n){1,%d}" % MAX_EMPTY_LINES)
 _ROOM = 1 << 20  # h11 refuses incomplete messages beyond 16 kB unless told otherwise
 
 
@@ -73,8 +77,8 @@ def read_requests(data: bytes) -> list[Asked]:
     """What h11 finds in ``data`` before it finds something wrong or the client says that it is done."""
     found: list[Asked] = []
     while data:
-        # RFC 9112 section 2.2: one empty line before a request is ignored; h11 takes it for a request without a line.
-        data = data[2:] if data.startswith(b"\r\n") else data
+        # RFC 9112 section 2.2: empty lines before a request are ignored; h11 takes one for a request without a line.
+        data = _EMPTY_LINES.sub(b"", data)
         server = h11.Connection(h11.SERVER, max_incomplete_event_size=_ROOM)
         try:
             server.receive_data(data)

@@ -13,6 +13,8 @@ REQUESTS: list[bytes] = [
     _request(b"GET /a/b?c=d"),
     _request(b"HEAD /head"),
     _request(b"OPTIONS *"),
+    _request(b"OPTIONS *", b"Content-Length: 5", body=b"hello"),
+    _request(b"OPTIONS /last", b"Max-Forwards: 0", b"Content-Length: 2", body=b"hi"),
     _request(b"DELETE /a/%2e%2e/b%2Fc//d", b"Accept: */*", b"Cookie: a=b", b"Cookie: c=d"),
     _request(b"POST /length", b"Content-Length: 5", body=b"hello"),
     _request(b"PUT /none", b"Content-Length: 0"),
