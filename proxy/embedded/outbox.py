@@ -38,7 +38,7 @@ class Outbox:
         if not self._waiting:
             return
         waiting, self._waiting = self._waiting, []
-        for transport, data in waiting:
+        for place, (transport, data) in enumerate(waiting, 1):
             try:
                 if data is None:
                     transport.close()
@@ -46,6 +46,8 @@ class Outbox:
                     transport.write(data)
             except RuntimeError:  # uvloop's word for a connection that the other side has reset meanwhile
                 if not transport.is_closing():
+                    for later in waiting[place:]:  # a fault of one connection is not one of all
+                        self.add(*later)
                     raise
 
 

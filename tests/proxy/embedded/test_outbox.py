@@ -22,9 +22,10 @@ class Recorder:
     def __init__(self) -> None:
         self.told: list[Any] = []
         self.gone = False
+        self.fails = False
 
     def write(self, data: bytes) -> None:
-        if self.gone:
+        if self.gone or self.fails:
             raise RuntimeError("the handler is closed")
         self.told.append(data)
 
@@ -98,6 +99,19 @@ def test_a_connection_that_was_reset_meanwhile_keeps_nobody_from_being_written_t
     to_other.write_soon(b"b")
     gone.gone = True
     outbox.flush()
+    assert other.told == [b"b"]
+
+
+def test_a_connection_that_fails_without_being_closed_keeps_nobody_from_being_written_to() -> None:
+    calls: list[Callable[[], None]] = []
+    outbox = Outbox(calls.append)
+    (ended, to_ended), (other, to_other) = open_outlet(outbox), open_outlet(outbox)
+    to_ended.write_soon(b"a")
+    to_other.write_soon(b"b")
+    ended.fails = True
+    with pytest.raises(RuntimeError):
+        calls[0]()
+    calls[1]()
     assert other.told == [b"b"]
 
 
