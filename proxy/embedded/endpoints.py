@@ -48,6 +48,7 @@ class Endpoint:
         "ejected_until",
         "ejections",
         "failures",
+        "hangs_up",
         "host",
         "idle",
         "origin",
@@ -65,6 +66,7 @@ class Endpoint:
         self.port = parts.port or (443 if self.tls else 80)
         self.authority = parts.netloc.encode("ascii", "replace")
         self.idle: list[UpstreamConnection] = []
+        self.hangs_up = False  # it has closed a connection that idled
         self.retired = False  # no longer configured: connections are not kept
         self.failures = 0
         self.ejections = 0

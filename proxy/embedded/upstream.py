@@ -8,6 +8,7 @@ Rule 3: what this object learns it tells its owner at once; it buffers nothing b
 from __future__ import annotations
 
 import asyncio
+import select
 import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, Protocol, cast
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 # descriptor, port or memory for another connection, which says nothing about the upstream.
 Failure = Literal["connect-failure", "tls", "reset", "timeout", "protocol", "exhausted"]
 
+# What a poll says of a connection whose other side sends no more; but for Linux it says so only of broken ones.
+_ENDED = getattr(select, "POLLRDHUP", select.POLLHUP)
 _ANSWER_BEGINS = b"HTTP/1."
 # RFC 9110 section 15.2 allows any number of interim responses; one that never comes to its answer is no server.
 MAX_INTERIM = 64
@@ -128,6 +131,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._connector.live.discard(self)
+        self.endpoint.hangs_up |= self.idling
         owner = self._leave()
         if owner is None:
             return
@@ -336,6 +340,16 @@ class UpstreamConnection(asyncio.Protocol):
         self.deadline = self._connector.clock.last + self._idle_seconds
         self.endpoint.idle.append(self)
 
+    def has_ended(self) -> bool:
+        """Whether the other side has closed it, which the loop will say in its next turn.
+
+        What is sent now would be lost, and only what may be sent twice can be saved then (RFC 9112 section 9.3.1). It
+        costs a call to the kernel, so only those are asked who do such things.
+        """
+        poll = select.poll()
+        poll.register(self.transport.get_extra_info("socket"), _ENDED)
+        return bool(poll.poll(0))
+
     def put_back(self) -> None:
         """A connection whose owner was gone before it was made."""
         if self._has_room():
@@ -358,8 +372,11 @@ def take_idle(endpoint: Endpoint) -> UpstreamConnection | None:
     while idle:
         connection = idle.pop()
         connection.idling = False
-        if not connection.transport.is_closing():
+        if connection.transport.is_closing():
+            continue
+        if not (endpoint.hangs_up and connection.has_ended()):
             return connection
+        connection.transport.close()
     return None
 
 

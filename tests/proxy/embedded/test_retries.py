@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -67,6 +70,56 @@ def test_a_post_is_sent_once_whatever_happens(gateway: Gateway, upstream: RawUps
         assert (answered.status, answered.complete) == (502, True)
     time.sleep(0.1)
     assert [seen.target for seen in upstream.seen] == ["/", "/post"]
+
+
+@contextmanager
+def busy_loop(gateway: Gateway) -> Iterator[None]:
+    """While the block runs, the gateway's loop does not turn: what happens meanwhile it finds all at once."""
+    held = threading.Event()
+    thread = threading.Thread(target=gateway.call, args=(lambda: held.wait(5),))
+    thread.start()
+    try:
+        yield
+        time.sleep(0.05)
+    finally:
+        held.set()
+        thread.join(5)
+
+
+@pytest.mark.parametrize("hangs_up", [False, True], ids=["for the first time", "not for the first time"])
+def test_any_number_of_connections_may_end_at_once_and_no_get_is_lost(
+    gateway: Gateway, upstream: RawUpstream, hangs_up: bool
+) -> None:
+    with ExitStack() as stack:
+        clients = [stack.enter_context(gateway.client()) for _ in range(5)]
+        for _ in range(1 + hangs_up):
+            upstream.close_connections()
+            assert eventually(lambda: gateway.stats()["gauges"]["upstream_connections"] == 0)
+            with busy_loop(gateway):
+                for client in clients:
+                    client.send(request())
+            assert [client.read().status for client in clients] == [200] * 5
+        opened = upstream.opened
+        with busy_loop(gateway):
+            for client in clients:
+                client.send(request("GET", "/again"))
+            upstream.close_connections()
+        assert [client.read().status for client in clients] == [200] * 5
+        assert upstream.opened == opened + 5
+
+
+def test_a_post_does_not_go_to_a_connection_that_has_ended_already(gateway: Gateway, upstream: RawUpstream) -> None:
+    """Of an upstream that does so: it hangs up on connections that idle."""
+    with gateway.client() as client:
+        client.ask(request())
+        upstream.close_connections()
+        assert eventually(lambda: gateway.stats()["gauges"]["upstream_connections_idle"] == 0)
+        client.ask(request())
+        with busy_loop(gateway):
+            client.send(request("POST", "/post", body=b"abc"))
+            upstream.close_connections()
+        assert client.read().status == 200
+    assert [seen.target for seen in upstream.seen] == ["/", "/", "/post"]
 
 
 def test_a_fresh_connection_that_fails_is_not_tried_again() -> None:
