@@ -52,6 +52,7 @@ class Case:
     answer_bytes: int = 0  # where throughput is what counts
     routes: int = 1
     connections: int = CONNECTIONS
+    scheme: str = "http"
 
 
 SMALL = Case("small GET")
@@ -121,7 +122,7 @@ def read_wrk(text: str) -> Told:
 
 def run_wrk(case: Case, port: int, seconds: int, folder: Path) -> tuple[Told, float]:
     """What it told, and the seconds of processor time it took."""
-    url = f"http://127.0.0.1:{port}{case.path.partition('{')[0]}"
+    url = f"{case.scheme}://127.0.0.1:{port}{case.path.partition('{')[0]}"
     script = str(write_script(case, folder))
     command = [find("wrk") or "wrk", "-t1", f"-c{case.connections}", f"-d{seconds}s", "-s", script, url]
     before = _children_seconds()

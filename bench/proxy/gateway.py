@@ -11,7 +11,7 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,14 @@ class Gateway:
     """``coalmine serve`` in a folder of its own."""
 
     def __init__(
-        self, folder: Path, port: int, *, cores: int | str, workers: int = 1, python: str | Path = sys.executable
+        self,
+        folder: Path,
+        port: int,
+        *,
+        cores: int | str,
+        workers: int = 1,
+        python: str | Path = sys.executable,
+        more: Sequence[str] = (),
     ) -> None:
         self.port, self.admin, self.folder = port, free_port(), folder
         options = {
@@ -57,7 +64,7 @@ class Gateway:
             "--max-connections": str(MAX_CONNECTIONS),
         }
         words = [word for option in options.items() for word in option]
-        self.command = pin(cores, [str(python), "-m", "coalmine", "serve", *words])
+        self.command = pin(cores, [str(python), "-m", "coalmine", "serve", *words, *more])
         self.process: Process | None = None
 
     def start(self, stack: ExitStack) -> Process:

@@ -27,7 +27,7 @@ def test_a_page_without_the_part_is_not_written() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["machine", "function call", "probes beside the proxy", "watched", *(part.name for part in PARTS)]
+    "name", ["machine", "function call", "probes beside the proxy", "watched", "tls", *(part.name for part in PARTS)]
 )
 def test_the_page_has_a_place_for_every_part(name: str) -> None:
     assert "figures" in replace_part(PAGE.read_text(), name, ["figures"])

@@ -7,6 +7,7 @@ import gc
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -78,12 +79,30 @@ def test_a_worker_that_has_fallen_silent_counts_as_hung_until_it_speaks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("coalmine.feed.server._POLL_SECONDS", 0.05)
+    monkeypatch.setattr("coalmine.feed.server._SILENCE_SECONDS", 0.2)
     with running_server(tmp_path / "s") as server, socket.socket(socket.AF_UNIX) as peer:
         peer.connect(str(tmp_path / "s"))
         peer.sendall(HELLO)
         wait_until(lambda: [state.hung for state in server.workers()] == [True])
         peer.sendall(write_frame(Kind.STATS, {"stats": {}}))
         wait_until(lambda: [state.hung for state in server.workers()] == [False])
+
+
+def test_a_worker_that_has_told_much_is_left_alone_for_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("coalmine.feed.server._POLL_SECONDS", 0.01)
+    rows = [["main", f"r{n}", "f", "up", 200, 1, 0.1, [0] * 15, 0, 0.0, [0] * 15, 0, 0] for n in range(900)]
+    little, much = (write_frame(Kind.STATS, {"stats": {"series": told}}) for told in (rows[:1], rows))
+    ask = write_frame(Kind.ASK_STATS, {})
+    with running_server(tmp_path / "s"), socket.socket(socket.AF_UNIX) as peer:
+        peer.settimeout(20)
+        peer.connect(str(tmp_path / "s"))
+        peer.sendall(HELLO)
+        times = []
+        for answer in (little, much, little):
+            assert peer.recv(len(ask), socket.MSG_WAITALL) == ask
+            times.append(time.monotonic())
+            peer.sendall(answer)
+        assert times[2] - times[1] > 0.9
 
 
 def test_the_counts_of_many_dead_workers_are_kept_in_bounded_memory(tmp_path: Path) -> None:
