@@ -23,6 +23,7 @@ from coalmine.feed.stats import RouteKey
 from coalmine.routing.snapshot import Snapshot
 from coalmine.serve.certificates import find_server_files
 from coalmine.serve.child import Leash, announce_ready
+from coalmine.serve.heap import keep_freed_memory
 from coalmine.serve.orders import Orders, read_orders
 from coalmine.tls import Spare
 from proxy.embedded import Certificates, Engine, EngineOptions
@@ -107,6 +108,7 @@ class Worker:
 
 def main() -> int:
     logging.basicConfig(format="coalmine: %(message)s", level=logging.WARNING)
+    keep_freed_memory()
     worker = Worker(read_orders(os.environ))
     uvloop.run(worker.run())
     return 0
