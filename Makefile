@@ -54,7 +54,7 @@ fuzz: $(DEV) ## fuzz the embedded engine, 5 minutes: make fuzz SECONDS=1800 for 
 coverage: $(DEV) ## the test suite with branch coverage
 	$(RUN) -m pytest --cov --cov-branch --cov-report=term
 
-bench: $(DEV) ## a worker beside other proxies, about ten minutes; writes docs/benchmarks.md
+bench: $(DEV) ## a worker beside other proxies, about a quarter of an hour; writes docs/benchmarks.md
 	$(RUN) -m bench.proxy
 
 cases: $(DEV) ## the case table: rows by group, and who is held to them
@@ -65,13 +65,16 @@ bench-%: $(DEV) ## one benchmark of bench/, such as bench-lookup
 
 # The lock tool has an environment of its own, so that the locks do not have to lock it.
 LOCK := --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
-	--strip-extras --allow-unsafe --no-annotate --build-deps-for=editable
+	--strip-extras --allow-unsafe --no-annotate
 lock: ## pin the newest allowed versions again
 	$(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip --disable-pip-version-check --quiet install pip-tools==7.6.2
-	CUSTOM_COMPILE_COMMAND="make lock" build/lock/bin/pip-compile --upgrade $(LOCK) -o requirements.lock pyproject.toml
-	CUSTOM_COMPILE_COMMAND="make lock" build/lock/bin/pip-compile --upgrade $(LOCK) --extra dev \
+	CUSTOM_COMPILE_COMMAND="make lock" build/lock/bin/pip-compile --upgrade $(LOCK) --build-deps-for=editable \
+		-o requirements.lock pyproject.toml
+	CUSTOM_COMPILE_COMMAND="make lock" build/lock/bin/pip-compile --upgrade $(LOCK) --build-deps-for=editable --extra dev \
 		-c requirements.lock -o requirements-dev.lock pyproject.toml
+	CUSTOM_COMPILE_COMMAND="make lock" build/lock/bin/pip-compile --upgrade $(LOCK) \
+		-o bench/proxy/peers.lock bench/proxy/peers.in
 
 wheel: $(DEV) ## dist/coalmine-*.whl
 	$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .

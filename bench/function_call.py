@@ -198,7 +198,7 @@ def describe(samples: dict[str, list[Sample]], best: dict[str, float]) -> list[s
         runs, plain = samples[call.name], samples[call.over]
         inside = best[call.name] - best[call.over]
         outside = median(a.cost - b.cost for a, b in zip(runs, plain, strict=True))
-        errors = sum(run.errors for run in runs)
+        errors = sum(run.errors.total() for run in runs)
         rows.append(
             [
                 call.name,

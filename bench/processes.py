@@ -97,15 +97,21 @@ def list_family(pid: int) -> list[int]:
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:
-    return sum(map(_ticks, pids)) / TICKS
+    return sum(cpu_times(pids))
 
 
-def _ticks(pid: int) -> int:
+def cpu_times(pids: Iterable[int]) -> tuple[float, float]:
+    """Seconds in their own code, and in the kernel for them."""
+    ticks = list(map(_ticks, pids))
+    return sum(user for user, _ in ticks) / TICKS, sum(system for _, system in ticks) / TICKS
+
+
+def _ticks(pid: int) -> tuple[int, int]:
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return 0
-    return int(fields[11]) + int(fields[12])
+        return 0, 0
+    return int(fields[11]), int(fields[12])
 
 
 @dataclass(frozen=True)

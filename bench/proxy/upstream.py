@@ -13,7 +13,7 @@ from typing import Any
 from bench.processes import LOAD_CORE, Process, pin, running, wait_until
 from bench.proxy.finding import find
 
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 PET = {"id": 7, "name": "Tom", "tag": "cat", "photos": ["http://example.test/tom.png"], "age": 4}
 FILES = {"large": 100 * 1024, "stream": 1024 * 1024}
 
