@@ -23,7 +23,7 @@ from tempfile import TemporaryDirectory
 import trustme
 
 from bench.processes import PROXY_CORE, Process, list_family, pin, raise_file_limit, running, wait_until
-from bench.proxy.cases import CASES, Case, Sample, judge, list_faults, measure
+from bench.proxy.cases import CASES, Case, Sample, Shares, list_faults, measure
 from bench.proxy.field import median, say
 from bench.proxy.gateway import ROUTES, Gateway, list_workers, make_routes
 from bench.proxy.idle import ask, weigh
@@ -139,9 +139,8 @@ def describe(found: dict[str, Samples], idle: dict[str, int], count: int) -> lis
         by_rate, by_cost = ratios(samples[OURS], samples[THEIRS])
         for name, taken in samples.items():
             rate, cost = (median(values) for values in zip(*((s.rate, s.cost) for s in taken), strict=True))
-            shares = (median(values) for values in zip(*((s.proxy, s.load, s.others) for s in taken), strict=True))
             ratio = f"{by_rate:.2f} ({by_cost:.2f})" if name == OURS else ""
-            remarks = "; ".join(filter(None, [judge(*shares), *list_faults(taken)]))
+            remarks = "; ".join(filter(None, [Shares.of(taken).judge(), *list_faults(taken)]))
             rows.append([case, name, f"{rate:,.0f}", f"{cost:.1f}", ratio, remarks])
     head = ["over TLS", "", "requests/s", "us of processor", "Coalmine has, of nginx (by processor)", "remarks"]
     weights = [[f"{count:,} idle connections", name, f"{each:,} bytes each"] for name, each in idle.items()]

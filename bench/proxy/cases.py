@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import resource
+import statistics
 import subprocess
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -21,6 +22,7 @@ CONNECTIONS = 64
 WRK_TIMEOUT = 30  # beyond its seconds
 LATE_SECONDS = 2  # what wrk calls a timeout: it goes on waiting, and the answer comes
 FULL = 0.95  # of a core: who has that little left is the bottleneck
+DISTURBED = 0.3  # of a core, by other programs: they may be what limited the rate
 NOTABLE = 0.05  # of the proxy's core: what other programs may take unmentioned
 NEAR = f"/service-{NEAR_ROUTE}"
 BROWSER = {
@@ -90,6 +92,7 @@ class Sample:
     load: float  # share of theirs that load generator and upstream took
     others: float  # share of the proxy's core that was neither idle nor the proxy's
     errors: Counter[str]
+    load_others: float = 0.0  # the same of the core of load generator and upstream
     late: int = 0
 
 
@@ -145,10 +148,11 @@ def _children_seconds() -> float:
 def measure(case: Case, proxy: int, port: int, upstream: int, seconds: int, folder: Path) -> Sample:
     """``proxy`` and ``upstream`` are process ids."""
     ours, theirs = list_family(proxy), list_family(upstream)
-    busy, used, answering = busy_seconds(PROXY_CORE), cpu_seconds(ours), cpu_seconds(theirs)
+    cores = PROXY_CORE, LOAD_CORE
+    busy, used, answering = list(map(busy_seconds, cores)), cpu_seconds(ours), cpu_seconds(theirs)
     told, asking = run_wrk(case, port, seconds, folder)
     used, answering = cpu_seconds(ours) - used, cpu_seconds(theirs) - answering
-    busy = busy_seconds(PROXY_CORE) - busy
+    busy = [busy_seconds(core) - before for core, before in zip(cores, busy, strict=True)]
     if told.requests == 0:
         raise ValueError(f"no request was answered; {describe_errors([told.errors]) or 'no errors'}")
     return Sample(  # shares of wrk's own seconds: while it starts, nobody has anything to do
@@ -156,7 +160,8 @@ def measure(case: Case, proxy: int, port: int, upstream: int, seconds: int, fold
         cost=used / told.requests * 1e6,
         proxy=min(1.0, used / told.seconds),
         load=min(1.0, (asking + answering) / told.seconds),
-        others=max(0.0, (busy - used) / told.seconds) if PINS else 0.0,
+        others=max(0.0, (busy[0] - used) / told.seconds) if PINS else 0.0,
+        load_others=max(0.0, (busy[1] - asking - answering) / told.seconds) if PINS else 0.0,
         errors=told.errors,
         late=told.late,
     )
@@ -176,15 +181,46 @@ def describe_errors(found: Iterable[Counter[str]]) -> str:
     return f"{errors.total():,} errors ({kinds})" if errors else ""
 
 
-def judge(proxy: float, load: float, others: float) -> str:
-    """Whose share of a core limited the rate; nothing to say where it was the proxy's."""
-    remarks = []
-    if proxy < FULL:
-        full = load >= FULL
-        remarks.append("load generator and upstream were full, not the proxy" if full else "nobody's core was full")
-    if others >= NOTABLE:
-        remarks.append(f"other programs took {others:.0%} of its core")
-    return "; ".join(remarks)
+@dataclass(frozen=True)
+class Shares:
+    """Of the proxy's core: the proxy, and others. Of the other core: load generator with upstream, and others."""
+
+    proxy: float
+    others: float
+    load: float
+    load_others: float
+
+    @classmethod
+    def of(cls, samples: Iterable[Sample]) -> Shares:
+        """Medians."""
+        each = zip(*((one.proxy, one.others, one.load, one.load_others) for one in samples), strict=True)
+        return cls(*map(statistics.median, each))
+
+    @property
+    def disturbed(self) -> bool:
+        return max(self.others, self.load_others) >= DISTURBED
+
+    @property
+    def bound(self) -> bool:
+        """It was the proxy's core that limited the rate."""
+        return not self.disturbed and self.proxy + self.others >= FULL
+
+    def judge(self) -> str:
+        """Who limited the rate; nothing to say where it was the proxy alone."""
+        remarks = [self._name_bottleneck()]
+        if self.others >= NOTABLE:
+            remarks.append(f"other programs took {self.others:.0%} of its core")
+        if self.load_others >= NOTABLE:
+            remarks.append(f"other programs took {self.load_others:.0%} of the load's core")
+        return "; ".join(filter(None, remarks))
+
+    def _name_bottleneck(self) -> str:
+        if self.bound:
+            return ""
+        if self.disturbed:
+            return "too disturbed to tell the bottleneck"
+        full = self.load + self.load_others >= FULL
+        return "load generator and upstream were full, not the proxy" if full else "nobody's core was full"
 
 
 def megabytes(processes: Iterable[int]) -> tuple[float, float]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from bench.processes import list_family
-from bench.proxy.cases import CASES, SMALL, Case, Sample, judge, list_faults, measure, megabytes
+from bench.proxy.cases import CASES, SMALL, Case, Sample, Shares, list_faults, measure, megabytes
 from bench.proxy.field import Field, attempt, list_absent, median, say
 from bench.proxy.gateway import list_workers
 from bench.proxy.peers import OPTIMISED, OURS, Proxy
@@ -89,6 +89,7 @@ def describe(results: Results, absent: dict[str, str]) -> list[str]:
     ]
     lines += [
         "time per request, which also tells where not the proxy was the bottleneck. Medians of the rounds' ratios.",
+        "A star: the core of one of the two had room left, so only the figure in brackets compares them.",
         "",
     ]
     lines += _list_ratios(results, OURS.name)
@@ -118,7 +119,8 @@ def _ratio_cell(results: Results, ours: str, other: str, case: Case) -> str:
     if not one or not another:
         return "not measured"
     by_rate, by_cost = ratios(one, another)
-    return f"{by_rate:.2f} ({by_cost:.2f})"
+    sure = Shares.of(one).bound and Shares.of(another).bound
+    return f"{by_rate:.2f}{'' if sure else '*'} ({by_cost:.2f})"
 
 
 def _list_case(results: Results, case: Case) -> list[str]:
@@ -135,8 +137,8 @@ def _list_case(results: Results, case: Case) -> list[str]:
 def _row(
     name: str, case: Case, samples: Sequence[Sample], ours: Sequence[Sample] | None, results: Results
 ) -> list[str]:
-    rate, cost, proxy, load, others = (
-        median(values) for values in zip(*((s.rate, s.cost, s.proxy, s.load, s.others) for s in samples), strict=True)
+    rate, cost, proxy, load = (
+        median(values) for values in zip(*((s.rate, s.cost, s.proxy, s.load) for s in samples), strict=True)
     )
     by_rate, by_cost = ratios(ours, samples) if ours else (0.0, 0.0)
     throughput = f", {rate * case.answer_bytes / 1e6:,.0f} MB/s" if case.answer_bytes else ""
@@ -148,7 +150,7 @@ def _row(
         f"{by_cost:.2f}",
         f"{proxy:.0%}",
         f"{load:.0%}",
-        "; ".join(_remarks(samples, judge(proxy, load, others), results, (name, case.name))),
+        "; ".join(_remarks(samples, Shares.of(samples).judge(), results, (name, case.name))),
     ]
 
 

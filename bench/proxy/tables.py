@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from bench.proxy.cases import Case, Sample, judge, list_faults, measure, run_wrk
+from bench.proxy.cases import Case, Sample, Shares, list_faults, measure, run_wrk
 from bench.proxy.field import Field, attempt, list_absent, median, say
 from bench.proxy.peers import OURS, Peer, Proxy
 from bench.report import table
@@ -120,7 +120,6 @@ def _row(name: str, kind: Kind, pairs: Sequence[tuple[Sample, Sample]]) -> list[
     ratios = [many.cost / max(few.cost, 1e-9) for few, many in pairs]
     every = [sample for pair in pairs for sample in pair]
     costs = [f"{median(sample.cost for sample in samples):.1f}" for samples in zip(*pairs, strict=True)]
-    verdict = judge(*(median(values) for values in zip(*((s.proxy, s.load, s.others) for s in every), strict=True)))
-    remarks = filter(None, [verdict, *list_faults(every)])
+    remarks = filter(None, [Shares.of(every).judge(), *list_faults(every)])
     each = " ".join(f"{ratio:.2f}" for ratio in ratios)
     return [name, kind.name, *costs, f"{median(ratios):.2f}", each, "; ".join(remarks)]

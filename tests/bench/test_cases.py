@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from bench.proxy.cases import Case, describe_errors, judge, read_wrk, write_script
+from bench.proxy.cases import Case, Sample, Shares, describe_errors, read_wrk, write_script
 
 QUIET = """Running 1s test @ http://127.0.0.1:8080/
   1 threads and 64 connections
@@ -51,16 +52,37 @@ def test_a_path_with_numbers_is_another_one_in_every_request(tmp_path: Path) -> 
     assert "'/service-' .. (n * 7919 % 10) .. '/pets/' .. n .. '?limit=' .. n .. ''" in script
 
 
+ROOM = "nobody's core was full"
+FULL = "load generator and upstream were full, not the proxy"
+
+
 @pytest.mark.parametrize(
-    ("proxy", "load", "others", "said"),
+    ("shares", "said"),
     [
-        (0.99, 0.99, 0.0, ""),
-        (0.70, 0.98, 0.0, "load generator and upstream were full, not the proxy"),
-        (0.70, 0.60, 0.01, "nobody's core was full"),
-        (0.97, 0.60, 0.2, "other programs took 20% of its core"),
+        pytest.param(Shares(0.99, 0.0, 0.99, 0.0), "", id="the proxy's, and theirs as well"),
+        pytest.param(Shares(0.93, 0.04, 0.60, 0.0), "", id="the proxy's, which had it nearly to itself"),
+        pytest.param(Shares(0.70, 0.0, 0.98, 0.0), FULL, id="theirs"),
+        pytest.param(Shares(0.70, 0.01, 0.60, 0.0), ROOM, id="nobody's"),
+        pytest.param(Shares(0.80, 0.2, 0.60, 0.0), "other programs took 20% of its core", id="the proxy's, shared"),
+        pytest.param(
+            Shares(0.50, 0.0, 0.80, 0.2), f"{FULL}; other programs took 20% of the load's core", id="theirs, shared"
+        ),
+        pytest.param(
+            Shares(0.60, 0.4, 0.50, 0.0),
+            "too disturbed to tell the bottleneck; other programs took 40% of its core",
+            id="anybody's",
+        ),
     ],
 )
-def test_who_limited_the_rate_is_said_where_it_was_not_the_proxy(
-    proxy: float, load: float, others: float, said: str
-) -> None:
-    assert judge(proxy, load, others) == said
+def test_who_limited_the_rate_is_said_where_it_was_not_the_proxy(shares: Shares, said: str) -> None:
+    assert shares.judge() == said
+    assert shares.bound == (said in ("", "other programs took 20% of its core"))
+
+
+def make_sample(proxy: float, load: float) -> Sample:
+    return Sample(rate=1.0, cost=1.0, proxy=proxy, load=load, others=0.0, errors=Counter())
+
+
+def test_several_rounds_are_judged_by_their_medians() -> None:
+    rounds = [make_sample(0.99, 0.5), make_sample(0.98, 0.5), make_sample(0.10, 0.99)]
+    assert Shares.of(rounds) == Shares(0.98, 0.0, 0.5, 0.0)
