@@ -1,4 +1,4 @@
-"""Opening upstream connections: the one place where the engine resolves names and where tasks exist.
+"""Opening upstream connections: the one place where the engine needs names resolved (``names``) and where tasks exist.
 
 Rule 1: link-local addresses (cloud metadata) are refused after resolving; the checked address is the one
         connected to.
@@ -15,6 +15,7 @@ import ssl
 from coalmine.tls import TlsError
 from coalmine.tls.client import ClientTls, explain
 from proxy.embedded.endpoints import Endpoint
+from proxy.embedded.names import Names
 from proxy.embedded.options import EngineOptions
 from proxy.embedded.outbox import Outbox
 from proxy.embedded.stats import Counters
@@ -37,6 +38,7 @@ class Connector:
         self.clock = clock
         self.outbox = outbox
         self.live: set[UpstreamConnection] = set()
+        self.names = Names(clock)
         self._counters = counters
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -55,6 +57,7 @@ class Connector:
         """End every connection and every attempt at one."""
         for task in list(self._tasks):
             task.cancel()
+        self.names.close()
         for connection in list(self.live):
             connection.abort()
         while self.live or self._tasks:  # noqa: ASYNC110  this happens once, at the end
@@ -122,8 +125,7 @@ class Connector:
         try:
             ipaddress.ip_address(endpoint.host)
         except ValueError:
-            found = await asyncio.get_running_loop().getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
-            return [str(entry[4][0]) for entry in found]
+            return await self.names.find(endpoint.host, endpoint.port)
         return [endpoint.host]
 
 
