@@ -19,8 +19,8 @@ FAILURES = (RuntimeError, OSError, ValueError)  # of one proxy in one case; the 
 
 @dataclass(frozen=True)
 class Effort:
-    rounds: int = 3
-    seconds: int = 3
+    rounds: int = 4
+    seconds: int = 2
     warm_seconds: int = 1
     most_routes: int = 10_000
 

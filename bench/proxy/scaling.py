@@ -22,7 +22,7 @@ from bench.proxy.upstream import free_port, wait_for
 from bench.report import table
 from bench.steady import Load, Plan
 
-SHARE = 0.3  # of one worker's capacity: twice that, the generator and the upstream fit on two cores
+SHARE = 0.15  # of one worker's capacity: twice that, the generator and the upstream fit on two cores
 CAPACITY_SECONDS = 2
 SETTINGS = ((1, 1), (2, 1), (2, 2))  # workers, times the rate
 HEAD = ("workers", "requests/s", "us of processor", "p99 ms", "of one worker", "processor by worker", "connections")
@@ -42,10 +42,10 @@ def measure_scaling(field: Field) -> list[str]:
     with ExitStack() as stack:
         gateways = {count: start(field, count, stack) for count in (1, 2)}
         rate = SHARE * find_capacity(field, gateways[1])
-        for number in range(field.effort.rounds):
-            for workers, times in SETTINGS:
+        for number in range(2 * field.effort.rounds):  # a low rate is a small sample
+            for workers, times in SETTINGS if number % 2 else SETTINGS[::-1]:
                 say(f"{workers} workers at {times * rate:.0f} requests/s, round {number + 1}")
-                runs[workers, times].append(measure_once(field, gateways[workers], times * rate))
+                runs[workers, times].append(measure_once(field, gateways[workers], times, rate))
     lost = sum(run.lost for rows in runs.values() for run in rows)
     problems = {"requests": f"{lost} lost or failed"} if lost else {}
     rows = [_row(workers, times * rate, runs[workers, times], runs[1, 1]) for workers, times in SETTINGS]
@@ -75,11 +75,13 @@ def find_capacity(field: Field, gateway: Gateway) -> float:
     return run_wrk(SMALL, gateway.port, CAPACITY_SECONDS, field.folder)[0].rate
 
 
-def measure_once(field: Field, gateway: Gateway, rate: float) -> Run:
+def measure_once(field: Field, gateway: Gateway, times: int, rate: float) -> Run:
+    """``times`` the rate, from as many times the clients."""
     assert gateway.process is not None
     everybody, workers = list_family(gateway.process.pid), gateway.workers()
     used, each = cpu_seconds(everybody), [cpu_seconds([pid]) for pid in workers]
-    load = Load(Plan(gateway.port, rate, field.effort.seconds, (PATH,), connections=CONNECTIONS), LOAD_CORE)
+    plan = Plan(gateway.port, times * rate, field.effort.seconds, (PATH,), connections=times * CONNECTIONS)
+    load = Load(plan, LOAD_CORE)
     connections = tuple(count_connections(gateway.port, workers, load))
     outcome = load.finish()
     each = [cpu_seconds([pid]) - before for pid, before in zip(workers, each, strict=True)]
