@@ -6,8 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.processes import Petstore, run_petstore
+
+# The same examples each time: a change is judged by what it changes. Long hunts for others have commands of their own.
+settings.register_profile("repeatable", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("repeatable")
 
 
 @dataclass(frozen=True)

@@ -64,9 +64,9 @@ HOSTILE: list[tuple[str, Any, Any, dict[str, Any], dict[str, Any], set[str]]] = 
 def test_a_comparison_ends(
     sentence: str, old: Any, new: Any, before: dict[str, Any], after: dict[str, Any], expected: set[str]
 ) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     found = compare_schemas(old, new, "request", before, after)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
     assert {one.rule for one in found} == expected
     assert len(found) <= MAX_DIFFERENCES + 1
 

@@ -184,10 +184,10 @@ def test_thousands_of_routes_are_quick() -> None:
         at_pets(f"r{n}", to("pets", "findPets"), match={"path": {kinds[n % 3]: f"/{n}/{rng.random()}"}})
         for n in range(3_000)
     )
-    started = time.perf_counter()
+    started = time.process_time()
     snapshot = build_snapshot(
         Definitions(PETS.upstreams, (function("findPets"),), (VirtualService(name="coalmine"),), routes)
     )
-    built = time.perf_counter()
+    built = time.process_time()
     RouteTable.compile(snapshot)
-    assert built - started < 10 and time.perf_counter() - built < 5, "generous: the machine may be busy"
+    assert built - started < 10 and time.process_time() - built < 5, "generous: the machine may be busy"

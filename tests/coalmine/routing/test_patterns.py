@@ -58,9 +58,9 @@ def test_a_bad_pattern_is_refused_with_its_reason(text: str, reason: str, capfd:
 
 def test_no_pattern_makes_a_request_slow() -> None:
     pattern = compile_pattern("(([a-z]+)*)*1")
-    started = time.perf_counter()
+    started = time.process_time()
     assert not pattern.matches(b"a" * 60_000)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,6 @@ def test_many_routes_on_one_path_are_quick() -> None:
     headers = [{"headers": [{"name": "x-user", "exact": f"{n}"}]} for n in range(700)]
     networks = [{"source_cidrs": [f"10.{n // 256}.{n % 256}.0/24"]} for n in range(700)]
     routes = [route(f"r{index}", match) for index, match in enumerate([*headers, *networks])]
-    started = time.perf_counter()
+    started = time.process_time()
     assert find_shadowed(routes) == {}
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5

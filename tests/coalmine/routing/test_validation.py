@@ -145,10 +145,10 @@ def test_where_and_why_a_value_does_not_fit(schema: Any, value: Any, pointer: st
 
 def test_a_value_without_end_has_few_findings_and_costs_little() -> None:
     finder = Finder({"items": INTEGER}, compile_schema)
-    start = time.perf_counter()
+    start = time.process_time()
     assert len(finder.find(["x"] * 300_000)) == MAX_FINDINGS
     assert len(finder.find([1] * 300_000)) == 1  # the steps came to their end
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 def test_alternatives_of_alternatives_cost_no_more_than_a_look() -> None:
@@ -156,16 +156,16 @@ def test_alternatives_of_alternatives_cost_no_more_than_a_look() -> None:
     for _ in range(60):
         value = [value]
     checks = Checks(CallSchemas(body=TREE))
-    start = time.perf_counter()
+    start = time.process_time()
     assert len(checks.check_body(json.dumps(value).encode())) == 1
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 def test_a_pattern_that_backtracks_gives_up() -> None:
     checks = Checks(CallSchemas(body={"pattern": "(?=a)(a|aa)+$"}))
-    start = time.perf_counter()
+    start = time.process_time()
     assert checks.check_body(json.dumps("a" * 10_000 + "b").encode())
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 @pytest.mark.parametrize("reference", ["http://127.0.0.1:9/x", "file:///etc/passwd", "other.json"])
