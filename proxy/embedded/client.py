@@ -21,7 +21,7 @@ from proxy.embedded.exchange import Exchange
 from proxy.embedded.fast import FastExchange
 from proxy.embedded.fields import RequestFields, bad_request, refuse
 from proxy.embedded.options import LINGER_SECONDS, MAX_AHEAD_BYTES, MAX_DISCARD_BYTES, MAX_EMPTY_LINES
-from proxy.embedded.outbox import Outlet
+from proxy.embedded.outbox import Outlet, Piece
 from proxy.embedded.replies import make_reply
 from proxy.embedded.request import Request, parse_line, read_fields, read_plain_line, refuse_early, refuse_large
 from proxy.embedded.tunnel import pass_end
@@ -57,12 +57,12 @@ class ClientConnection(asyncio.Protocol):
         "source",
         "transport",
         "write",
-        "write_soon",
+        "write_message",
     )
 
     transport: Outlet
     write: Callable[[bytes], None]
-    write_soon: Callable[[bytes], None]
+    write_message: Callable[[bytes, Piece], None]
 
     def __init__(self, engine: Engine, scheme: str = "http") -> None:
         self._engine = engine
@@ -87,7 +87,7 @@ class ClientConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = Outlet(cast(asyncio.Transport, transport), self._engine.outbox)
         self.write = self.transport.write
-        self.write_soon = self.transport.write_soon
+        self.write_message = self.transport.write_message
         peer = transport.get_extra_info("peername")
         self.source = peer[0] if isinstance(peer, tuple) else ""
         engine = self._engine

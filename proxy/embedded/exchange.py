@@ -25,6 +25,7 @@ from proxy.embedded.forwarding import (
 )
 from proxy.embedded.mirror import start_mirror
 from proxy.embedded.options import CLIENT_LEFT, CONTINUE_SECONDS
+from proxy.embedded.outbox import Piece
 from proxy.embedded.places import leave_place
 from proxy.embedded.replies import CONTINUE
 from proxy.embedded.request import Request
@@ -229,7 +230,7 @@ class Exchange(Tries):
             self._withheld = False
             self.client.write(CONTINUE)
 
-    def response_whole(self, response: Response, body: bytes) -> None:
+    def response_whole(self, response: Response, body: Piece) -> None:
         """An answer with all its content, which is what its Content-Length says; the connection is free already."""
         self.upstream = None
         if not self._accept(response):
@@ -245,7 +246,7 @@ class Exchange(Tries):
         else:
             date = self.engine.sweep.date
             head = write_response_head(response, forward, self.lane, request, chunk=False, close=self._close, date=date)
-        self.client.write_soon(head + body)
+        self.client.write_message(head, body)
         self.sent = len(body)
         self._finish()
 

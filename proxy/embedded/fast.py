@@ -17,6 +17,7 @@ from proxy.embedded.fields import NO_FIELDS, RequestFields
 from proxy.embedded.forwarding import onward, repeat_response_head
 from proxy.embedded.grammar import QUERY
 from proxy.embedded.options import MAX_TARGET_BYTES
+from proxy.embedded.outbox import Piece
 from proxy.embedded.request import Request, parse_line
 from proxy.embedded.response import Response
 from proxy.embedded.upstream import Failure, Sender, UpstreamConnection, take_idle
@@ -116,7 +117,7 @@ class FastExchange(Sender):
         request.authority = fields.authority
         return onward(request)
 
-    def response_whole(self, response: Response, body: bytes) -> None:
+    def response_whole(self, response: Response, body: Piece) -> None:
         engine, client = self._engine, self._client
         if response.status >= 400 or engine.draining:
             self.grow().response_whole(response, body)
@@ -125,7 +126,7 @@ class FastExchange(Sender):
         lane = way.lane
         self._endpoint.failures = 0
         last = self._fields.close
-        client.write_soon(repeat_response_head(response, way.forward, lane, _ANY, close=last) + body)
+        client.write_message(repeat_response_head(response, way.forward, lane, _ANY, close=last), body)
         engine.places.taken -= 1
         self._cluster.budget.requests -= 1
         series = lane.series(way.forward, response.status)

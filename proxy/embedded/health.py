@@ -14,6 +14,7 @@ from coalmine.model import HealthCheck
 from coalmine.routing.path import encode_foreign
 from proxy.embedded.connector import Connector
 from proxy.embedded.endpoints import Cluster, Endpoint
+from proxy.embedded.outbox import Piece
 from proxy.embedded.response import Response
 from proxy.embedded.stats import Counters
 from proxy.embedded.timeouts import Sweep
@@ -89,8 +90,8 @@ class Check(Owner):
         head = b"GET %b HTTP/1.1\r\nHost: %b\r\nUser-Agent: coalmine-health-check\r\nConnection: close\r\n\r\n"
         connection.send(self, "GET", head % (path, self._endpoint.authority))
 
-    def response_whole(self, response: Response, body: bytes) -> None:
-        self.response_started(response, body, True, b"")
+    def response_whole(self, response: Response, body: Piece) -> None:
+        self._finish(response.status == self.policy.expected_status)
 
     def response_started(self, response: Response, body: bytes, done: bool, trailer: bytes) -> None:
         self._finish(response.status == self.policy.expected_status)

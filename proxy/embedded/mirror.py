@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from coalmine.routing.decision import Forward
 from proxy.embedded.body import Encode, encode_chunked, encode_plain
 from proxy.embedded.forwarding import write_request_head
+from proxy.embedded.outbox import Piece
 from proxy.embedded.request import Request
 from proxy.embedded.response import Response
 from proxy.embedded.upstream import Failure, Owner, UpstreamConnection
@@ -133,7 +134,7 @@ class Mirror(Owner):
         connection.send(self, self._forward.method, head + self._take_waiting())
 
     def interim_received(self, response: Response) -> None: ...
-    def response_whole(self, response: Response, body: bytes) -> None:
+    def response_whole(self, response: Response, body: Piece) -> None:
         self._end()
 
     def response_started(self, response: Response, body: bytes, done: bool, trailer: bytes) -> None: ...

@@ -19,6 +19,10 @@ from typing import Any
 SMALL = 16_384
 
 
+# A part of what was read, not copied where it is large.
+Piece = bytes | memoryview
+
+
 class Outbox:
     """What waits to be written, of all connections of one loop. ``soon`` has a call made at the end of the turn."""
 
@@ -65,6 +69,14 @@ class Outlet:
             self._outbox.add(self._transport, data)
         else:
             self.write(data)
+
+    def write_message(self, head: bytes, content: Piece) -> None:
+        """May wait where it is small; a large one is not joined, which would cost as much as the kernel's own copy."""
+        if len(content) <= SMALL:
+            self._outbox.add(self._transport, head + content)
+        else:
+            self._outbox.flush()
+            self._transport.writelines((head, content))
 
     def write(self, data: bytes) -> None:
         self._outbox.flush()

@@ -17,7 +17,7 @@ from coalmine.tls.client import explain
 from proxy.embedded import grammar
 from proxy.embedded.body import BodyReader, CloseReader, FramingError, trailer_of
 from proxy.embedded.options import MAX_IDLE_PER_ENDPOINT, UPSTREAM_IDLE_SECONDS
-from proxy.embedded.outbox import Outlet
+from proxy.embedded.outbox import SMALL, Outlet, Piece
 from proxy.embedded.response import Response, parse_response
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Sender(Protocol):
     request_done: bool  # the whole request has been written
 
     def grow(self) -> Owner: ...  # whoever is ready for the rest
-    def response_whole(self, response: Response, body: bytes) -> None: ...
+    def response_whole(self, response: Response, body: Piece) -> None: ...
     def upstream_failed(self, failure: Failure, detail: str) -> None: ...
     def upstream_ended(self) -> bool: ...  # whether the connection stays open for the other way
     def upstream_full(self) -> None: ...
@@ -200,7 +200,8 @@ class UpstreamConnection(asyncio.Protocol):
     def _read_head(self, data: bytes) -> None:
         self.answered = True
         if len(data) == self._last_size and self._repeats(data):
-            self._take_whole(self._last, data[len(self._last_head) :])
+            start = len(self._last_head)
+            self._take_whole(self._last, data[start:] if len(data) <= SMALL else memoryview(data)[start:])
             return
         if self._buffer:
             data = self._buffer + data
@@ -249,7 +250,7 @@ class UpstreamConnection(asyncio.Protocol):
             raise FramingError(_TOO_LARGE)
         self._buffer = data
 
-    def _take_whole(self, response: Response, body: bytes) -> None:
+    def _take_whole(self, response: Response, body: Piece) -> None:
         """Mostly an answer comes whole, on a connection that goes on."""
         owner = self.owner
         assert owner is not None

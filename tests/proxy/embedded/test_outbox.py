@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 import pytest
@@ -14,6 +14,8 @@ from proxy.embedded.outbox import SMALL, Outbox, Outlet
 from tests.proxy.support.client import request
 from tests.proxy.support.gateway import Gateway, define, route
 from tests.proxy.support.upstream import Peer, RawUpstream, Seen, ok
+
+LARGE = b"x" * (SMALL + 1)
 
 
 class Recorder:
@@ -28,6 +30,9 @@ class Recorder:
         if self.gone or self.fails:
             raise RuntimeError("the handler is closed")
         self.told.append(data)
+
+    def writelines(self, pieces: Iterable[bytes | memoryview]) -> None:
+        self.told.append([bytes(piece) for piece in pieces])
 
     def write_eof(self) -> None:
         self.told.append("eof")
@@ -51,12 +56,13 @@ def test_messages_wait_for_the_end_of_the_turn_and_one_call_sends_them_all() -> 
     calls: list[Callable[[], None]] = []
     outbox = Outbox(calls.append)
     (one, to_one), (two, to_two) = open_outlet(outbox), open_outlet(outbox)
-    for outlet, data in ((to_one, b"a"), (to_two, b"b"), (to_one, b"c")):
-        outlet.write_soon(data)
+    to_one.write_soon(b"a")
+    to_two.write_message(b"", b"b")
+    to_one.write_message(b"c", memoryview(b"d"))
     assert (one.told, two.told, len(calls)) == ([], [], 1)
     calls[0]()
-    assert (one.told, two.told) == ([b"a", b"c"], [b"b"])
-    to_one.write_soon(b"d")
+    assert (one.told, two.told) == ([b"a", b"cd"], [b"b"])
+    to_one.write_soon(b"e")
     assert len(calls) == 2, "the next turn has a call of its own"
 
 
@@ -68,9 +74,10 @@ def test_messages_wait_for_the_end_of_the_turn_and_one_call_sends_them_all() -> 
         ("close", lambda outlet: outlet.close()),
         ("close", lambda outlet: outlet.close_soon()),
         ("abort", lambda outlet: outlet.abort()),
-        (b"x" * (SMALL + 1), lambda outlet: outlet.write_soon(b"x" * (SMALL + 1))),
+        (LARGE, lambda outlet: outlet.write_soon(LARGE)),
+        ([b"head", LARGE], lambda outlet: outlet.write_message(b"head", memoryview(LARGE))),
     ],
-    ids=["write", "write_eof", "close", "close_soon", "abort", "a large message"],
+    ids=["write", "write_eof", "close", "close_soon", "abort", "a large piece", "a large message"],
 )
 def test_nothing_overtakes_what_waits(what: object, act: Callable[[Outlet], None]) -> None:
     calls: list[Callable[[], None]] = []
