@@ -11,8 +11,9 @@ from __future__ import annotations
 import asyncio
 import random
 import re
+import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 from coalmine.routing.build import build_snapshot
@@ -36,6 +37,7 @@ from tests.proxy.fuzz.seeds import ANSWERS, REQUESTS
 from tests.proxy.support.gateway import define, route
 
 MARK = b"x-up"
+_QUIET = socket.socketpair()  # what is polled of a fake connection: its end is told as that of a real one, never polled
 Peer = Callable[["Pipe"], None]
 
 
@@ -60,6 +62,9 @@ class Pipe:
             if self._peer is not None:
                 self.side.feed(bytes(data))
                 self._later.append(lambda: self._peer and self._peer(self))
+
+    def writelines(self, pieces: Iterable[bytes | memoryview]) -> None:
+        self.write(b"".join(pieces))
 
     def deliver(self, data: bytes) -> None:
         if not self.closing and data:
@@ -102,7 +107,7 @@ class Pipe:
         self.held = False
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return ("127.0.0.1", 1) if name == "peername" else default
+        return {"peername": ("127.0.0.1", 1), "socket": _QUIET[0]}.get(name, default)
 
 
 class MemoryConnector(Connector):
