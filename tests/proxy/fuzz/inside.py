@@ -37,8 +37,18 @@ from tests.proxy.fuzz.seeds import ANSWERS, REQUESTS
 from tests.proxy.support.gateway import define, route
 
 MARK = b"x-up"
-_QUIET = socket.socketpair()  # what is polled of a fake connection: its end is told as that of a real one, never polled
+_PAIR = socket.socketpair()
 Peer = Callable[["Pipe"], None]
+
+
+class Quiet:
+    """The socket of a fake connection: nothing ever happens on it, for its end is told by ``Pipe``."""
+
+    def fileno(self) -> int:
+        return _PAIR[0].fileno()
+
+    def setsockopt(self, *option: object) -> None:
+        pass
 
 
 class Pipe:
@@ -107,7 +117,7 @@ class Pipe:
         self.held = False
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return {"peername": ("127.0.0.1", 1), "socket": _QUIET[0]}.get(name, default)
+        return {"peername": ("127.0.0.1", 1), "socket": Quiet()}.get(name, default)
 
 
 class MemoryConnector(Connector):
