@@ -13,7 +13,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.processes import LOAD_CORE, cpu_seconds, list_family
+from bench.processes import LOAD_CORE, cpu_seconds
 from bench.proxy.cases import CONNECTIONS, SMALL, run_wrk
 from bench.proxy.field import Field, list_absent, median, say
 from bench.proxy.gateway import ROUTES, Gateway, make_routes
@@ -25,12 +25,12 @@ from bench.steady import Load, Plan
 SHARE = 0.15  # of one worker's capacity: twice that, the generator and the upstream fit on two cores
 CAPACITY_SECONDS = 2
 SETTINGS = ((1, 1), (2, 1), (2, 2))  # workers, times the rate
-HEAD = ("workers", "requests/s", "us of processor", "p99 ms", "of one worker", "processor by worker", "connections")
+HEAD = ("workers", "requests/s", "us of the workers", "p99 ms", "of one worker", "processor by worker", "connections")
 
 
 @dataclass(frozen=True)
 class Run:
-    cost: float
+    cost: float  # microseconds of the workers' processor time per request; what stands beside them does not grow
     p99: float
     lost: int
     shares: tuple[float, ...]  # of the workers' processor time
@@ -77,15 +77,14 @@ def find_capacity(field: Field, gateway: Gateway) -> float:
 
 def measure_once(field: Field, gateway: Gateway, times: int, rate: float) -> Run:
     """``times`` the rate, from as many times the clients."""
-    assert gateway.process is not None
-    everybody, workers = list_family(gateway.process.pid), gateway.workers()
-    used, each = cpu_seconds(everybody), [cpu_seconds([pid]) for pid in workers]
+    workers = gateway.workers()
+    each = [cpu_seconds([pid]) for pid in workers]
     plan = Plan(gateway.port, times * rate, field.effort.seconds, (PATH,), connections=times * CONNECTIONS)
     load = Load(plan, LOAD_CORE)
     connections = tuple(count_connections(gateway.port, workers, load))
     outcome = load.finish()
     each = [cpu_seconds([pid]) - before for pid, before in zip(workers, each, strict=True)]
-    cost = (cpu_seconds(everybody) - used) / max(1, len(outcome.taken)) * 1e6
+    cost = sum(each) / max(1, len(outcome.taken)) * 1e6
     shares = tuple(one / max(sum(each), 1e-9) for one in each)
     return Run(cost, outcome.percentile(99), outcome.lost + outcome.failed, shares, connections)
 
