@@ -4,6 +4,7 @@ engine      Engine: apply a snapshot, serve, drain, stats
 listener    https: handshakes; certificates re-reads its files
 client      one client connection: heads and bodies, in order
 exchange    one request in flight: decide, send, relay, finish; tries asks upstreams, places bounds how many at once
+fast        a whole request with a whole answer, which most are; anything else grows into an exchange
 ways        what requests with one host, method and path come to, remembered
 upstream    one upstream connection; connector opens them, endpoints chooses and ejects
 request, response, grammar, body, headers    pure: what HTTP/1.1 messages are
