@@ -13,7 +13,6 @@ meant, the row says what). Hung processes are given HANG_SECONDS instead of the 
 from __future__ import annotations
 
 import argparse
-import http.client
 import json
 import os
 import shutil
@@ -24,17 +23,20 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.clients import Load, Tally, clients
 from bench.running import Running, furnish, run, service, wait_until
-from bench.write_to_served import ask
+from bench.start_faults import STARTS, observe_start, overwrite, seconds, short
 
 HANG_SECONDS = 5
 QUIET = 1.0  # seconds of load before a fault, and after it is mended
 ANY = 1 << 30
+# Root without what lets it read and write every file, whatever its mode.
+_OVERRIDE = "-dac_override,-dac_read_search"
+WITHOUT_OVERRIDE = ("setpriv", f"--inh-caps={_OVERRIDE}", f"--bounding-set={_OVERRIDE}")
 
 
 @dataclass
@@ -52,21 +54,7 @@ class Fault:
     may_lose: int = 0
     path: str = "/ok"
     small_disk: bool = False
-
-
-def short(ready: str) -> str:
-    """What readyz says is not well; else its status."""
-    status, _, body = ready.partition(" ")
-    try:
-        checks = json.loads(body)["checks"]
-    except (ValueError, KeyError):
-        return ready
-    wrong = [f"{check['name']}: {check['detail']}" for check in checks if not check["ok"]]
-    return f"{status} " + ("; ".join(wrong) or next(c["detail"] for c in checks if c["name"] == "workers"))
-
-
-def seconds(taken: float) -> str:
-    return f"{taken:.1f} s"
+    modes_count: bool = False  # mode bits of files bind the gateway, even where root runs it
 
 
 def whole(running: Running, before: dict[str, list[int]]) -> bool:
@@ -134,6 +122,30 @@ def with_files_away(harm: Callable[[Path], None]) -> Callable[[Running], Outcome
         for path in elsewhere.iterdir():
             path.rename(running.folder / path.name)
         taken = wait_until(lambda: try_write(running).startswith("20"), "a write")
+        return Outcome(f"{noticed}; a write: {written}", f"a write after {seconds(taken)}")
+
+    return disturb
+
+
+def forbid(*names: str, kill: bool = False) -> Callable[[Running], Outcome]:
+    """Mode 000, which means something to the gateway alone: see ``WITHOUT_OVERRIDE``."""
+
+    def disturb(running: Running) -> Outcome:
+        before = running.children()
+        modes = {path: path.stat().st_mode for name in names for path in running.folder.glob(name)}
+        for path in modes:
+            path.chmod(0)
+        victims = [*before["control"], *before["worker"]] if kill else before["worker"][-1:]
+        for pid in victims:
+            os.kill(pid, signal.SIGKILL)
+        written = try_write(running)
+        time.sleep(QUIET)
+        wait_until(lambda: not running.ready().startswith("does not"), "an answer of readyz")
+        noticed = short(running.ready())
+        for path, mode in modes.items():
+            if path.exists():
+                path.chmod(mode)
+        taken = wait_until(lambda: try_write(running).startswith("20") and whole(running, before), "a write")
         return Outcome(f"{noticed}; a write: {written}", f"a write after {seconds(taken)}")
 
     return disturb
@@ -234,10 +246,6 @@ def hang_upstream(running: Running) -> Outcome:
     return Outcome(noticed, f"its own route: {statuses} after {times[0]:.2f} to {times[-1]:.2f} s (limit 2 s)")
 
 
-def overwrite(path: Path) -> None:
-    path.write_bytes(b"no database" * 1000)
-
-
 FAULTS: tuple[Fault, ...] = (
     Fault("a worker: kill -9", signalled("worker", signal.SIGKILL), ANY),
     Fault("the control process: kill -9", signalled("control", signal.SIGKILL)),
@@ -246,82 +254,25 @@ FAULTS: tuple[Fault, ...] = (
     Fault("the database is locked", lock_database),
     Fault("the database is deleted, and a worker is killed", with_files_away(lambda path: None), ANY),
     Fault("the database is replaced by garbage, and a worker is killed", with_files_away(overwrite), ANY),
+    Fault("the database has mode 000, and a worker is killed", forbid("coalmine.db"), ANY, modes_count=True),
+    Fault(
+        "the database has mode 000, and everything is killed but the supervisor",
+        forbid("coalmine.db", kill=True),
+        ANY,
+        modes_count=True,
+    ),
+    Fault(
+        "the snapshot file has mode 000, and everything is killed but the supervisor",
+        forbid("coalmine.db.snapshot.json", kill=True),
+        ANY,
+        modes_count=True,
+    ),
     Fault("the disk is full", fill_disk, small_disk=True),
     Fault("the snapshot file is damaged, and everything is killed but the supervisor", damage_snapshot_file, ANY),
     Fault("another upstream is dead", kill_upstream),
     Fault("another upstream never answers", hang_upstream),
     Fault("stop and start again", restart, ANY),
 )
-
-
-@contextmanager
-def locked(database: Path) -> Iterator[None]:
-    with closing(sqlite3.connect(database, isolation_level=None)) as other:
-        other.execute("PRAGMA locking_mode=EXCLUSIVE")
-        other.execute("BEGIN EXCLUSIVE")
-        other.execute("SELECT count(*) FROM sqlite_master")
-        yield
-
-
-def harmed(harm: Callable[[Path], None]) -> Callable[[Path], AbstractContextManager[None]]:
-    @contextmanager
-    def block(database: Path) -> Iterator[None]:
-        for path in database.parent.glob("coalmine.db-*"):
-            path.unlink()
-        harm(database)
-        yield
-
-    return block
-
-
-@contextmanager
-def read_only(database: Path) -> Iterator[None]:
-    """Mode bits mean nothing to root, so the folder is mounted read-only where that can be done."""
-    command = ["mount", "--bind", str(database.parent), str(database.parent)]
-    mounted = subprocess.run(command, capture_output=True, check=False).returncode == 0
-    remount = ["mount", "-o", "remount,ro,bind", str(database.parent)]
-    mounted = mounted and subprocess.run(remount, capture_output=True, check=False).returncode == 0
-    try:
-        yield
-    finally:
-        if mounted:
-            subprocess.run(["umount", str(database.parent)], check=False)
-
-
-# Starts with a database that cannot be used, after one that could.
-STARTS: tuple[tuple[str, Callable[[Path], AbstractContextManager[None]]], ...] = (
-    ("as it was", harmed(lambda path: None)),
-    ("locked by another process", locked),
-    ("on a file system that is read-only", read_only),
-    ("replaced by garbage", harmed(overwrite)),
-    ("an empty file", harmed(lambda path: path.write_bytes(b"") and None)),
-    ("deleted", harmed(Path.unlink)),
-)
-
-
-def observe_start(block: Callable[[Path], AbstractContextManager[None]]) -> tuple[float, str]:
-    """Seconds until the proxy answers by the last snapshot, and what readyz says once it does."""
-    with tempfile.TemporaryDirectory() as directory, service() as port:
-        folder = Path(directory) / "data"
-        folder.mkdir()
-        with run(folder) as running:
-            wait_until(lambda: running.ready().startswith("200"), "ready")
-            furnish(running, port)
-        with block(folder / "coalmine.db"):
-            started = time.monotonic()
-            with run(folder, ports=(running.proxy, running.admin), log=Path(directory) / "stderr") as again:
-                wait_until(lambda: _answers(again.proxy), "an answer")
-                taken = time.monotonic() - started
-                wait_until(lambda: again.ready()[:3] in ("200", "503"), "readyz")
-                return taken, short(again.ready())
-
-
-def _answers(proxy: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", proxy, timeout=5)
-    try:
-        return ask(connection, "GET", "/ok") == (200, b"ok")
-    finally:
-        connection.close()
 
 
 @contextmanager
@@ -342,7 +293,8 @@ def folder_for(fault: Fault) -> Iterator[Path | None]:
 
 def observe(fault: Fault, folder: Path) -> tuple[Tally, Outcome]:
     arguments = ("--hang-seconds", str(HANG_SECONDS))
-    with service() as port, run(folder, *arguments) as running:
+    prefix = WITHOUT_OVERRIDE if fault.modes_count and os.geteuid() == 0 else ()
+    with service() as port, run(folder, *arguments, prefix=prefix) as running:
         wait_until(lambda: running.ready().startswith("200"), "ready")
         furnish(running, port)
         with clients(Load(running.proxy, fault.path, pause=0.002)) as tally:

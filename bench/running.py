@@ -97,12 +97,21 @@ def service() -> Iterator[int]:
 
 @contextmanager
 def run(
-    folder: Path, *arguments: str, workers: int = 2, ports: Sequence[int] = (), log: Path | None = None
+    folder: Path,
+    *arguments: str,
+    workers: int = 2,
+    ports: Sequence[int] = (),
+    log: Path | None = None,
+    prefix: Sequence[str] = (),
 ) -> Iterator[Running]:
-    """``coalmine serve`` in ``folder``; it is not waited for until it is ready. ``log``: where what it says goes."""
+    """``coalmine serve`` in ``folder``; it is not waited for until it is ready. ``log``: where what it says goes.
+
+    ``prefix``: a command that runs it, and is no process of its own.
+    """
     proxy, admin = ports or (free_port(), free_port())
     addresses = ["--proxy", f"127.0.0.1:{proxy}", "--admin", f"127.0.0.1:{admin}"]
-    command = [sys.executable, "-m", "coalmine", "serve", *addresses, "--workers", str(workers), *arguments]
+    serve = [sys.executable, "-m", "coalmine", "serve", *addresses, "--workers", str(workers), *arguments]
+    command = [*prefix, *serve]
     process = subprocess.Popen(
         command, cwd=folder, env=environment(), stdout=subprocess.DEVNULL, stderr=(log or folder / "stderr").open("ab")
     )

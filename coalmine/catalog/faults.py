@@ -5,6 +5,7 @@ The table is walked by SQLite's primary result code (https://www.sqlite.org/resc
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,6 +33,27 @@ _WORDS: dict[int, tuple[str, str]] = {
     sqlite3.SQLITE_TOOBIG: ("cannot hold an object of this size", "make the object smaller"),
     sqlite3.SQLITE_NOTADB: ("is not a SQLite database", "give another file, or move this one away"),
 }
+
+
+_OS_CODES = {
+    errno.EACCES: sqlite3.SQLITE_PERM,
+    errno.EPERM: sqlite3.SQLITE_PERM,
+    errno.EROFS: sqlite3.SQLITE_READONLY,
+    errno.EIO: sqlite3.SQLITE_IOERR,
+    errno.ENOSPC: sqlite3.SQLITE_FULL,
+    errno.EDQUOT: sqlite3.SQLITE_FULL,
+    errno.ENOMEM: sqlite3.SQLITE_NOMEM,
+}
+
+
+@contextmanager
+def reached(path: Path) -> Iterator[None]:
+    """Turn what the operating system says of the file inside into CatalogError."""
+    try:
+        yield
+    except OSError as error:
+        what, hint = _WORDS[_OS_CODES.get(error.errno or 0, sqlite3.SQLITE_CANTOPEN)]
+        raise CatalogError(f"the database {path} {what} ({error.strerror})", hint=hint) from error
 
 
 @contextmanager

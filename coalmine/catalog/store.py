@@ -18,7 +18,7 @@ from sqlmodel import Session
 
 from coalmine.catalog.document_revisions import DEFAULT_KEPT as DEFAULT_DOCUMENTS_KEPT
 from coalmine.catalog.engine import database_path, open_engine
-from coalmine.catalog.faults import translated
+from coalmine.catalog.faults import reached, translated
 from coalmine.catalog.held import Held
 from coalmine.catalog.loader import Memory
 from coalmine.catalog.migrate import check, migrate
@@ -55,7 +55,7 @@ class Catalog:
 
     def check(self) -> None:
         """Whether ``migrate`` could go well, without changing anything; raises CatalogError."""
-        with translated(self.path):
+        with translated(self.path), reached(self.path):
             check(self.path)
 
     def migrate(self) -> None:
@@ -64,7 +64,7 @@ class Catalog:
         Then reading and writing raise the same, until another call has gone well.
         """
         try:
-            with translated(self.path):
+            with translated(self.path), reached(self.path):
                 migrate(self.path)
         except CatalogError as error:
             self.fail(error)
@@ -72,6 +72,11 @@ class Catalog:
         self._engine.dispose()  # what was open may have been another file of this name
         self._writing.dispose()
         self._identity = _identify(self.path)
+
+    def is_there(self) -> bool:
+        """Whether there is a file; raises CatalogError where nobody tells."""
+        with reached(self.path):
+            return self.path.exists()
 
     def fail(self, error: CatalogError) -> NoReturn:
         """From now on, until ``migrate`` has gone well, nothing can be read or written for this reason; raises it."""

@@ -9,13 +9,15 @@ Rule 3: the cost of a lookup does not grow with the number of routes, but for pa
     differ in neither the value of a header nor that of a query parameter.
 Rule 4: a virtual service that is the same object as in the last table is not compiled again; where it is another one,
     routes that are the same objects are not.
-Rule 5: compiling goes by steps of some 0.1 ms, so that whoever serves requests meanwhile can do so in between.
+Rule 5: actions, which take most of compiling, are compiled when the first request needs them.
+Rule 6: compiling goes by steps of some 0.1 ms, so that whoever serves requests meanwhile can do so in between.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from coalmine.routing.action import CompiledAction, compile_action
 from coalmine.routing.bucket import Bucket, Entry
@@ -36,17 +38,37 @@ class CompiledRoute:
     """A served route, ready to match and to act; ``rank`` is its place in the effective order."""
 
     __slots__ = ("action", "match", "rank", "served")
+    action: CompiledAction
 
     def __init__(self, served: ServedRoute, rank: int, last: CompiledRoute | None = None) -> None:
         """``last`` is the same route in the last table; its rank may have been another one."""
         self.served = served
         self.rank = rank
         self.match: CompiledMatch = last.match if last is not None else compile_match(served.definition.match)
-        self.action: CompiledAction = last.action if last is not None else compile_action(served)
+        if last is not None and (action := last.find_action()) is not None:
+            self.action = action
+
+    def __getattr__(self, name: str) -> CompiledAction:
+        """Compile the action when it is asked for first: of thousands of routes most are never requested."""
+        if name != "action":
+            raise AttributeError(name)
+        self.action = compile_action(self.served)
+        return self.action
+
+    def find_action(self) -> CompiledAction | None:
+        """If somebody has asked for it."""
+        try:
+            found: CompiledAction = _ACTION.__get__(self)  # the slot itself, past __getattr__
+        except AttributeError:
+            return None
+        return found
 
     @property
     def name(self) -> str:
         return self.served.definition.name
+
+
+_ACTION: Any = vars(CompiledRoute)["action"]
 
 
 @dataclass(slots=True)

@@ -206,7 +206,7 @@ def make_catalog(orders: Orders) -> Catalog:
 
 def open_catalog(catalog: Catalog, snapshot_file: Path) -> None:
     """Open it, or make it. One that is gone is not made anew: everything that is served would go with it."""
-    if not catalog.path.exists() and holds_something(snapshot_file):
+    if not catalog.is_there() and holds_something(snapshot_file):
         catalog.fail(
             CatalogError(
                 f"the database {catalog.path} is gone, and what was published out of it is still there",

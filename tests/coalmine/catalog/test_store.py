@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -218,3 +220,26 @@ def test_a_file_that_may_not_grow_fails_one_write_and_recovers_when_it_may(tmp_p
     first, last = done.stdout.splitlines()
     assert "the disk is full" in first or "the disk reports an error" in first
     assert last == "recovered True"
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(errno.EACCES, "may not be accessed"), (errno.EIO, "disk reports an error"), (errno.EMFILE, "cannot be opened")],
+)
+def test_a_file_that_the_system_does_not_give_out_is_told_in_words_and_can_be_used_once_it_does(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch, number: int, words: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    put(catalog, "a")
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", fail)  # modes of files mean nothing to root, who may run this
+        for step in (catalog.check, catalog.migrate):
+            with pytest.raises(CatalogError, match=words) as caught:
+                step()
+            assert str(catalog.path) in caught.value.detail and caught.value.hint
+        with pytest.raises(CatalogError, match=words):
+            names(catalog)
+    catalog.migrate()
+    assert names(catalog) == ["a"]
