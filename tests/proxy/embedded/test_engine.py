@@ -298,4 +298,4 @@ def test_connections_that_wait_are_accepted_several_in_a_turn() -> None:
             socket.create_connection(address)
         return accepted
 
-    assert uvloop.run(count_accepted(turns=6)) == waiting
+    assert uvloop.run(count_accepted(turns=10)) == waiting
