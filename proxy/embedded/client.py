@@ -51,13 +51,13 @@ class ClientConnection(asyncio.Protocol):
         "_running",
         "_seen",
         "_trusted",
-        "_write_paused",
         "deadline",
         "scheme",
         "source",
         "transport",
         "write",
         "write_message",
+        "write_paused",
     )
 
     transport: Outlet
@@ -77,7 +77,7 @@ class ClientConnection(asyncio.Protocol):
         self._seen = 0  # bytes of an incomplete head that are in order so far
         self._lingering = False
         self._half_closed = False
-        self._write_paused = False
+        self.write_paused = False  # the client reads too slowly
         self.source = ""
         self._trusted = False
         self.deadline = math.inf
@@ -102,7 +102,7 @@ class ClientConnection(asyncio.Protocol):
         if (
             self._exchange is None
             and self._reader is None
-            and not (self._ahead or self._lingering or self._write_paused or self._half_closed)
+            and not (self._ahead or self._lingering or self.write_paused or self._half_closed)
             and self._begin_at_once(data)
         ):
             return
@@ -135,14 +135,14 @@ class ClientConnection(asyncio.Protocol):
             exchange.client_lost()
 
     def pause_writing(self) -> None:
-        self._write_paused = True
+        self.write_paused = True
         if self._exchange is not None:
-            self._exchange.grow().client_full()
+            self._exchange.client_full()
 
     def resume_writing(self) -> None:
-        self._write_paused = False
+        self.write_paused = False
         if self._exchange is not None:
-            self._exchange.grow().client_drained()
+            self._exchange.client_drained()
         self._advance()
 
     @property
@@ -255,7 +255,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _can_begin(self) -> bool:
         return not (
-            self._exchange or self._reader or self._lingering or self._write_paused or self.transport.is_closing()
+            self._exchange or self._reader or self._lingering or self.write_paused or self.transport.is_closing()
         )
 
     def _take_head(self) -> bool:

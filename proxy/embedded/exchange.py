@@ -131,8 +131,10 @@ class Exchange(Tries):
         self.upstream = upstream
         if upstream is None:
             self._attempt = self.engine.connector.connect(endpoint, self)
-        elif upstream.owner is not None:
+        elif upstream.owner is not None:  # else its answer has come, and it is free again
             upstream.owner = self
+            if self.client.write_paused:
+                upstream.pause()
 
     def _decide(self) -> None:
         engine, request = self.engine, self.request
@@ -177,6 +179,8 @@ class Exchange(Tries):
             return
         self.upstream = connection
         self._attempt = None
+        if self.client.write_paused:  # by the answer before this one
+            connection.pause()
         self.sent_at = self.engine.clock.last
         authority, request_id = connection.endpoint.authority, self.engine.identify(self.request)
         if self.trace is not None:

@@ -136,6 +136,15 @@ class FastExchange(Sender):
             self._body = b""  # a connection that idles keeps nothing
         client.exchange_done(self, not last)
 
+    # An answer in one piece is written whole, however slowly the client reads, and no other request begins meanwhile.
+    # One in pieces is an exchange's, which looks at the client when it takes over.
+
+    def client_full(self) -> None:
+        return
+
+    def client_drained(self) -> None:
+        return
+
     # Whatever else happens is the business of an exchange.
 
     def grow(self) -> Exchange:

@@ -80,6 +80,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_last_size",
         "_method",
         "_on_data",
+        "_paused",
         "_persistent",
         "_reader",
         "answered",
@@ -117,6 +118,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.idling = False
         self._closed_well = False  # the other side has said that it sends no more
         self._interim = 0  # interim responses before the answer
+        self._paused = False  # reading waits for the client
 
     # asyncio.Protocol
 
@@ -186,9 +188,11 @@ class UpstreamConnection(asyncio.Protocol):
 
     def pause(self) -> None:
         if not self.transport.is_closing():
+            self._paused = True
             self.transport.pause_reading()
 
     def resume(self) -> None:
+        self._paused = False
         if not self.transport.is_closing():
             self.transport.resume_reading()
 
@@ -336,6 +340,8 @@ class UpstreamConnection(asyncio.Protocol):
         return not (endpoint.retired or len(endpoint.idle) >= MAX_IDLE_PER_ENDPOINT or self.transport.is_closing())
 
     def _idle(self) -> None:
+        if self._paused:  # the last piece was one too many for the client; the next owner knows nothing of that
+            self.resume()
         self.reused = True
         self.idling = True
         self.deadline = self._connector.clock.last + self._idle_seconds

@@ -92,6 +92,22 @@ def test_a_slow_reader_holds_the_upstream_back(gateway: Gateway, upstream: RawUp
             client.buffer = b""
 
 
+def test_a_slow_reader_gets_all_it_asked_for_ahead(gateway: Gateway, upstream: RawUpstream) -> None:
+    """Large answers that come in one piece, more of them than all buffers hold."""
+    date = "Date: Thu, 01 Jan 1970 00:00:00 GMT"
+    upstream.script = lambda peer, seen: peer.send(ok(b"x" * 100_000, date))
+    with gateway.client() as client:
+        for _ in range(3):
+            assert client.ask(request()).status == 200
+    with gateway.client(receive_buffer=4_096) as client:
+        client.send(request() * 60)
+        time.sleep(0.2)
+        assert [len(client.read().body) for _ in range(60)] == [100_000] * 60
+    upstream.script = answer(ok(b"at once"))
+    with gateway.client() as client:
+        assert client.ask(request()).body == b"at once"
+
+
 def test_a_slow_upstream_holds_the_client_back(gateway: Gateway, upstream: RawUpstream) -> None:
     read_on = threading.Event()
 
