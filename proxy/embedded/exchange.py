@@ -390,7 +390,7 @@ class Exchange(Tries):
         self.reply = reply
         self.status = reply.status
         self._close = last or not request.persistent or self.engine.draining or not self.client.can_discard()
-        self.client.write(self.engine.answer(self, reply, close=self._close))
+        self.client.transport.write_soon(self.engine.answer(self, reply, close=self._close))
         self._finish()
 
     def _finish(self) -> None:
