@@ -162,7 +162,7 @@ def count(parts: Parts) -> Counts:
         one.instance: [show_series(*item) for item in one.told.series.items()] for one in workers
     }
     alive = frozenset(one.instance for one in workers if one.alive)
-    return Counts(parts.feed.instance, parts.feed.since, rows, alive)
+    return Counts(parts.feed.instance, parts.feed.since, rows, alive, parts.feed.lost_workers())
 
 
 def _show_version(destination: Destination, canary: Canary, status: Standing, period: Period) -> dict[str, Any]:

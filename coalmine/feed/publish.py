@@ -157,6 +157,10 @@ class SnapshotFeed:
         asked = asyncio.run_coroutine_threadsafe(self._server.stats_by_worker(), self._server.loop)
         return asked.result(_SLACK_SECONDS)
 
+    def lost_workers(self) -> dict[str, datetime]:
+        """Those that ended while there was no control process, and since when nobody has heard of them."""
+        return {} if self._server is None else self._server.lost_workers()
+
     def _check_thread(self) -> None:
         try:
             running = asyncio.get_running_loop()

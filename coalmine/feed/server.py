@@ -16,6 +16,7 @@ import logging
 import time
 from collections.abc import Awaitable, Collection
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from itertools import count
 from pathlib import Path
@@ -205,6 +206,10 @@ class FeedServer:
 
     def workers(self) -> list[WorkerState]:
         return sorted((worker.state() for worker in self._workers.values()), key=lambda state: (state.index, state.pid))
+
+    def lost_workers(self) -> dict[str, datetime]:
+        """See ``Departed``; right after a start, also those that are about to connect again."""
+        return dict(self._departed.lost)
 
     def keep(self, publication: Publication) -> None:
         """Have a snapshot ready for workers that connect later."""

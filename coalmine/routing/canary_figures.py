@@ -11,7 +11,7 @@ Rule 3: quantiles are estimated from buckets as Prometheus' histogram_quantile d
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -29,13 +29,15 @@ Tallies = dict[str, Tally]  # by the name of the version
 class Counts:
     """What workers counted until now, by worker, those that ended included; under "" what can no more be told apart.
 
-    ``control`` adds it up since ``since``.
+    ``control`` adds it up since ``since``. ``lost``: workers that ended while there was no control process, and when
+    that was noticed.
     """
 
     control: str
     since: datetime
     workers: Mapping[str, Iterable[Row]]
     alive: frozenset[str]
+    lost: Mapping[str, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +81,21 @@ def find_figures(canary: Canary, counts: Counts) -> Period:
         return Period(None, _figures(canary, now, {}))
     if baseline.control == counts.control:
         return Period(canary.started, _figures(canary, now, baseline.workers))
-    known = {name: tallies for name, tallies in baseline.workers.items() if name and name in now}
-    versions = _figures(canary, now, known)
     alive = set(baseline.alive)
-    if alive and alive <= now.keys():
+    goes_on = bool(alive & now.keys())
+    # Of whom nothing is known apart, and who is not lost, was counted together with others that are long gone.
+    together = baseline.workers.keys() - now.keys() - counts.lost.keys() if goes_on and now.get("") else set()
+    known = {
+        name: tallies
+        for name, tallies in baseline.workers.items()
+        if (name and name in now) or name in together or (not name and goes_on)
+    }
+    versions = _figures(canary, now, known)
+    lost = any(canary.started is None or when > canary.started for when in counts.lost.values())
+    if goes_on and not lost and alive <= now.keys() | together:
         return Period(canary.started, versions)  # each lives on, or control saw it end and kept what it counted
     when = f"{counts.since:%Y-%m-%d %H:%M:%S} UTC"
-    if alive & now.keys():
+    if goes_on:
         return Period(canary.started, versions, f"without workers that ended before {when}, when control was restarted")
     return Period(counts.since, versions, f"what was counted before {when} is lost: everything was restarted")
 

@@ -125,6 +125,25 @@ def test_the_counts_of_many_dead_workers_are_kept_in_bounded_memory(tmp_path: Pa
         assert len(server._departed._apart) == MAX_APART == 64
 
 
+def test_workers_that_end_while_there_is_no_control_process_are_known_to_be_lost(tmp_path: Path) -> None:
+    kept, left = tmp_path / "departed.json", tmp_path / "left.json"
+    with running_server(tmp_path / "s", departed_file=kept) as server:
+        with socket.socket(socket.AF_UNIX) as peer:
+            peer.connect(str(tmp_path / "s"))
+            peer.sendall(HELLO)
+            wait_until(lambda: len(server.workers()) == 1)
+            assert server.lost_workers() == {}
+            left.write_bytes(kept.read_bytes())  # as a control process leaves it that is killed
+        wait_until(lambda: server.workers() == [])
+    with running_server(tmp_path / "s", departed_file=left) as server, socket.socket(socket.AF_UNIX) as peer:
+        assert list(server.lost_workers()) == ["i"]
+        peer.connect(str(tmp_path / "s"))
+        peer.sendall(HELLO)
+        wait_until(lambda: server.lost_workers() == {})
+    with running_server(tmp_path / "s", departed_file=kept) as server:
+        assert server.lost_workers() == {}, "it ended while it was connected: what it counted is kept"
+
+
 async def _first_answer(path: Path, sent: bytes, apply: Callable[[Snapshot], object]) -> bytes:
     """What a client answers to ``sent``, after its hello; its second hello where it hangs up instead."""
     heard: asyncio.Queue[bytes] = asyncio.Queue()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from coalmine.model import Canary, Destination, Route
 from coalmine.routing.canary_figures import Counts, Figures, Period, find_figures, list_versions, take_baseline
 
 STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-LATER = STARTED + timedelta(hours=1)
+LATER, EARLIER = STARTED + timedelta(hours=1), STARTED - timedelta(hours=1)
 OLD, NEW = Destination(upstream="v1", function="f"), Destination(upstream="v2", function="f")
 BASE = Route(name="base", virtual_service="main", destinations=(OLD,))
 CANARY = Canary(
@@ -123,6 +124,21 @@ NOTES = [
         counts("second", LATER, one=[row("v1", 101)], four=[row("v1", 3)]),
         (4, STARTED, "without workers that ended before 2026-01-02 04:04:05 UTC, when control was restarted"),
         id="control was restarted, and a worker too",
+    ),
+    pytest.param(
+        counts("second", LATER, retired=[row("v1", 37)], one=[row("v1", 101)]),
+        (23, STARTED, None),
+        id="control was restarted, and workers died long ago: what they counted before the start is in the sum",
+    ),
+    pytest.param(
+        replace(counts("second", LATER, one=[row("v1", 101)], two=[row("v1", 12)]), lost={"five": LATER}),
+        (3, STARTED, "without workers that ended before 2026-01-02 04:04:05 UTC, when control was restarted"),
+        id="control was restarted, and a worker that came after the start has not come back",
+    ),
+    pytest.param(
+        replace(counts("second", LATER, one=[row("v1", 101)], two=[row("v1", 12)]), lost={"zero": EARLIER}),
+        (3, STARTED, None),
+        id="control was restarted, and a worker is missing since before the start",
     ),
     pytest.param(
         counts("second", LATER, four=[row("v1", 3)]),
