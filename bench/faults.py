@@ -280,7 +280,7 @@ def main() -> int:
                 continue
             try:
                 tally, outcome = observe(fault, folder)
-            except SystemExit as ended:  # something did not come about in time: the others are worth seeing
+            except (SystemExit, OSError) as ended:  # something did not come about: the others are worth seeing
                 print(f"| {fault.name} | | not mended | {ended} | |", flush=True)
                 bad += 1
                 continue
