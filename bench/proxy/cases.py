@@ -24,6 +24,8 @@ LATE_SECONDS = 2  # what wrk calls a timeout: it goes on waiting, and the answer
 FULL = 0.95  # of a core: who has that little left is the bottleneck
 DISTURBED = 0.3  # of a core, by other programs: they may be what limited the rate
 NOTABLE = 0.05  # of the proxy's core: what other programs may take unmentioned
+FULL_LOAD = "load generator and upstream were full, not the proxy"
+ROOM = "nobody's core was full"
 NEAR = f"/service-{NEAR_ROUTE}"
 BROWSER = {
     "User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
@@ -55,6 +57,7 @@ class Case:
     routes: int = 1
     connections: int = CONNECTIONS
     scheme: str = "http"
+    lua: str = ""  # more of wrk's script
 
 
 SMALL = Case("small GET")
@@ -106,6 +109,7 @@ def write_script(case: Case, folder: Path) -> Path:
         route = f"' .. (n * 7919 % {case.routes}) .. '"
         path = f"'{case.path}'".replace("{n}", "' .. n .. '").replace("{route}", route)
         lines += ["local n = 0", f"request = function() n = n + 1; return wrk.format(nil, {path}) end"]
+    lines += [case.lua] if case.lua else []
     script = folder / f"{re.sub('[^a-z0-9]+', '-', case.name.lower())}.lua"
     script.write_text("\n".join(lines) + "\n")
     return script
@@ -220,7 +224,7 @@ class Shares:
         if self.disturbed:
             return "too disturbed to tell the bottleneck"
         full = self.load + self.load_others >= FULL
-        return "load generator and upstream were full, not the proxy" if full else "nobody's core was full"
+        return FULL_LOAD if full else ROOM
 
 
 def megabytes(processes: Iterable[int]) -> tuple[float, float]:

@@ -6,6 +6,7 @@ due (``bench.steady``).
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from bench.processes import LOAD_CORE, PROXY_CORE, busy_seconds, cpu_seconds, list_family
@@ -67,12 +68,14 @@ def plan_rates(field: Field, problems: dict[str, str]) -> dict[str, tuple[Proxy,
 def measure_once(field: Field, proxy: Proxy, rate: float) -> Sample:
     pids, upstream = list_family(proxy.process.pid), list_family(field.upstream)
     used, answering, busy = cpu_seconds(pids), cpu_seconds(upstream), busy_seconds(PROXY_CORE)
+    began = time.monotonic()
     outcome = send_steadily(Plan(proxy.port, rate, field.effort.seconds, (PATH,)), LOAD_CORE)
+    elapsed = time.monotonic() - began
     used, busy = cpu_seconds(pids) - used, busy_seconds(PROXY_CORE) - busy
-    load = outcome.share + (cpu_seconds(upstream) - answering) / field.effort.seconds
+    load = outcome.share + (cpu_seconds(upstream) - answering) / elapsed
     if not outcome.taken:
         raise RuntimeError(f"no request was answered, {outcome.lost} lost")
-    others = max(0.0, (busy - used) / field.effort.seconds)
+    others = max(0.0, (busy - used) / elapsed)
     return Sample(outcome, used / len(outcome.taken) * 1e6, load, others)
 
 
