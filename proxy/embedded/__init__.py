@@ -2,7 +2,7 @@
 
 engine      Engine: apply a snapshot, serve, drain, stats
 listener    https: handshakes; certificates re-reads its files
-client      one client connection: heads and bodies, in order
+client      one client connection: heads and bodies, in order; holds stops reading where somebody cannot keep up
 exchange    one request in flight: decide, send, relay, finish; tries asks upstreams, places bounds how many at once
 fast        a whole request with a whole answer, which most are; anything else grows into an exchange
 ways        what requests with one host, method and path come to, remembered

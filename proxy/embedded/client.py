@@ -1,7 +1,7 @@
 """The protocol object of one client connection: finds request heads and bodies, one exchange at a time, in order.
 
 Rule 1: while an exchange is in flight, what follows it (pipelined requests) waits, bounded by MAX_AHEAD_BYTES.
-Rule 2: reading stops whenever somebody cannot keep up; the reasons are counted as bits, so that none lifts another's.
+Rule 2: reading stops whenever somebody cannot keep up (``holds``).
 Rule 3: an answer that leaves its request unread ends the connection gently (linger), so that the answer arrives.
 """
 
@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import socket
-import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
@@ -20,6 +18,7 @@ from proxy.embedded.body import BodyReader, FramingError, LengthReader, trailer_
 from proxy.embedded.exchange import Exchange
 from proxy.embedded.fast import FastExchange
 from proxy.embedded.fields import RequestFields, bad_request, refuse
+from proxy.embedded.holds import AHEAD, CONNECTING, UPSTREAM_FULL, Holds
 from proxy.embedded.options import LINGER_SECONDS, MAX_AHEAD_BYTES, MAX_DISCARD_BYTES, MAX_EMPTY_LINES
 from proxy.embedded.outbox import Outlet, Piece
 from proxy.embedded.replies import make_reply
@@ -31,13 +30,9 @@ if TYPE_CHECKING:
 
 _HEAD_END = b"\r\n\r\n"
 _CR = 13
-# Why reading from the client is on hold.
-AHEAD = 1  # it sends faster than it is answered
-UPSTREAM_FULL = 2  # the upstream does not read the body
-CONNECTING = 4  # there is no upstream connection to pass the body to
 
 
-class ClientConnection(asyncio.Protocol):
+class ClientConnection(Holds):
     __slots__ = (
         "_ahead",
         "_engine",
@@ -45,7 +40,6 @@ class ClientConnection(asyncio.Protocol):
         "_fast",
         "_fields",
         "_half_closed",
-        "_holds",
         "_lingering",
         "_reader",
         "_running",
@@ -54,13 +48,11 @@ class ClientConnection(asyncio.Protocol):
         "deadline",
         "scheme",
         "source",
-        "transport",
         "write",
         "write_message",
         "write_paused",
     )
 
-    transport: Outlet
     write: Callable[[bytes], None]
     write_message: Callable[[bytes, Piece], None]
 
@@ -149,34 +141,6 @@ class ClientConnection(asyncio.Protocol):
     def busy(self) -> bool:
         """Whether a request is in flight."""
         return self._exchange is not None
-
-    # Holding and letting go
-
-    def _hold(self, reason: int) -> None:
-        if not self._holds and not self.transport.is_closing():
-            self.transport.pause_reading()
-        self._holds |= reason
-
-    def _release(self, reason: int) -> None:
-        if self._holds & reason:
-            self._holds &= ~reason
-            if not self._holds and not self.transport.is_closing():
-                self.transport.resume_reading()
-
-    def hold_connecting(self) -> None:
-        self._hold(CONNECTING)
-
-    def release_connecting(self) -> None:
-        self._release(CONNECTING)
-
-    def hold_upstream(self) -> None:
-        self._hold(UPSTREAM_FULL)
-
-    def release_upstream(self) -> None:
-        self._release(UPSTREAM_FULL)
-
-    def held_by_upstream(self) -> bool:
-        return bool(self._holds & (UPSTREAM_FULL | CONNECTING))
 
     # Finding requests
 
@@ -411,10 +375,7 @@ class ClientConnection(asyncio.Protocol):
 
     def reset(self) -> None:
         """End the connection so that nobody can take what was sent for a whole answer (RFC 9112 section 8)."""
-        connected = self.transport.get_extra_info("socket")
-        if connected is not None:
-            connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.transport.abort()
+        self.transport.reset()
 
     def expire(self, now: float) -> None:
         if self._exchange is not None:

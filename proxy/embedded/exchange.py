@@ -39,7 +39,6 @@ from proxy.embedded.ways import Way
 
 if TYPE_CHECKING:
     from proxy.embedded.client import ClientConnection
-    from proxy.embedded.endpoints import Endpoint
     from proxy.embedded.engine import Engine
 
 
@@ -108,33 +107,6 @@ class Exchange(Tries):
             self._connect()
         else:
             self._start_forward(way.forward_for(request))
-
-    def take_over(
-        self, way: Way, body: bytes, endpoint: Endpoint, upstream: UpstreamConnection | None, started: float
-    ) -> None:
-        """Go on where the fast path stopped; without an ``upstream`` it has yet to be connected to."""
-        self.way = None if body else way
-        self.forward = way.forward_for(self.request) if body else way.forward
-        self.lane = lane = way.lane
-        if body:
-            self.received = len(body)
-            self.sink = sink = PassOn(self.client, False, self.engine.options.max_replay_body_bytes)
-            sink.receive(body, True, b"")
-            if upstream is not None:
-                sink.attach(upstream)  # which has the body already
-        assert lane.cluster is not None
-        self.budget = lane.cluster.budget
-        self.endpoint = endpoint
-        self.started = self.sent_at = started
-        self._limit = started + lane.timeout
-        self.tries = 1
-        self.upstream = upstream
-        if upstream is None:
-            self._attempt = self.engine.connector.connect(endpoint, self)
-        elif upstream.owner is not None:  # else its answer has come, and it is free again
-            upstream.owner = self
-            if self.client.write_paused:
-                upstream.pause()
 
     def _decide(self) -> None:
         engine, request = self.engine, self.request

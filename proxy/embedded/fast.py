@@ -20,6 +20,7 @@ from proxy.embedded.options import MAX_TARGET_BYTES
 from proxy.embedded.outbox import Piece
 from proxy.embedded.request import Request, parse_line
 from proxy.embedded.response import Response
+from proxy.embedded.sending import PassOn
 from proxy.embedded.upstream import Failure, Sender, UpstreamConnection, take_idle
 from proxy.embedded.ways import Crossing, Way
 
@@ -154,10 +155,23 @@ class FastExchange(Sender):
         assert isinstance(request, Request)  # the same line has come before, and was one
         request.request_id = self._request_id
         exchange = Exchange(self._engine, client, request)
-        exchange.take_over(self._way, self._body, self._endpoint, self._upstream, self._started)
-        self._body = b""
         client.replace_exchange(exchange)
+        exchange.started = exchange.sent_at = self._started
+        if self._body:
+            self._hand_over_body(exchange)
+        else:
+            exchange.way, exchange.forward = self._way, self._way.forward
+        exchange.take_over(self._way.lane, self._endpoint, self._upstream, self._started)
         return exchange
+
+    def _hand_over_body(self, exchange: Exchange) -> None:
+        body, self._body = self._body, b""
+        exchange.forward = self._way.forward_for(exchange.request)
+        exchange.received = len(body)
+        exchange.sink = sink = PassOn(self._client, False, self._engine.options.max_replay_body_bytes)
+        sink.receive(body, True, b"")
+        if self._upstream is not None:
+            sink.attach(self._upstream)  # which has it already
 
     def upstream_failed(self, failure: Failure, detail: str) -> None:
         self.grow().upstream_failed(failure, detail)

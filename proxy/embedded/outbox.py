@@ -12,6 +12,8 @@ Rule 2: what waits is small (SMALL each); large pieces go at once, so that back-
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -97,6 +99,13 @@ class Outlet:
     def abort(self) -> None:
         self._outbox.flush()
         self._transport.abort()
+
+    def reset(self) -> None:
+        """As ``abort``, so that the other side cannot take it for an ordinary end."""
+        connected = self._transport.get_extra_info("socket")
+        if connected is not None:
+            connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.abort()
 
     def can_write_eof(self) -> bool:
         return self._transport.can_write_eof()

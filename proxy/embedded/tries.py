@@ -111,6 +111,22 @@ class Tries(Owner):
         else:
             self.client.deadline = self._limit if per_try is None else min(self._limit, now + per_try)
 
+    def take_over(self, lane: Lane, endpoint: Endpoint, upstream: UpstreamConnection | None, started: float) -> None:
+        """The first try, which another began at ``started``; without an ``upstream`` it has yet to be connected to."""
+        assert lane.cluster is not None
+        self.lane = lane
+        self.budget = lane.cluster.budget
+        self.endpoint = endpoint
+        self._limit = started + lane.timeout
+        self.tries = 1
+        self.upstream = upstream
+        if upstream is None:
+            self._attempt = self.engine.connector.connect(endpoint, self)
+        elif upstream.owner is not None:  # else its answer has come, and it is free again
+            upstream.owner = self
+            if self.client.write_paused:
+                upstream.pause()
+
     # Failures
 
     def _count_failure(self, cost: int) -> None:
