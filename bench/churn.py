@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import clients as asking
-from bench.processes import cpu_seconds
+from bench.processes import cpu_seconds, end_on_sigterm
 from bench.running import Running, furnished
 from bench.steady import Load, Outcome, Plan
 from bench.write_to_served import ask
@@ -210,6 +210,7 @@ def report(found: Churn, given: argparse.Namespace) -> None:
 
 def main() -> int:
     given = read_arguments()
+    end_on_sigterm()
     with tempfile.TemporaryDirectory() as directory, furnished(Path(directory)) as running, ExitStack() as stack:
         found = churn(running, given, stack)
     report(found, given)

@@ -29,6 +29,7 @@ from pathlib import Path
 from bench.clients import Load, Tally, clients
 from bench.fault import ANY, CLIENTS, Fault, Outcome
 from bench.other_faults import OTHERS
+from bench.processes import end_on_sigterm
 from bench.running import Running, furnish, run, service, wait_until
 from bench.start_faults import STARTS, observe_start, overwrite, seconds, short
 
@@ -268,6 +269,7 @@ def main() -> int:
     parser.add_argument("--reloads", type=int, default=10)
     parser.add_argument("--check", action="store_true")
     given = parser.parse_args()
+    end_on_sigterm()
     faults = (*FAULTS, Fault(f"{given.reloads} reloads", reload_often(given.reloads)))
     print("| fault | requests sent | lost | readyz meanwhile | mended |\n| --- | --- | --- | --- | --- |", flush=True)
     bad = 0

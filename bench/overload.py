@@ -43,7 +43,7 @@ from bench.churn import resident
 from bench.clients import Load as Asking
 from bench.clients import Tally, clients
 from bench.moving import Moved, digest, keep_moving
-from bench.processes import LOAD_CORE, PROXY_CORE, cpu_seconds, list_family, move
+from bench.processes import LOAD_CORE, PROXY_CORE, cpu_seconds, end_on_sigterm, list_family, move
 from bench.running import Running, furnished, wait_until
 from bench.steady import RETRY_AFTER, Load, Outcome, Plan, percentile, send_steadily
 from coalmine.serve.descriptors import raise_limit
@@ -294,6 +294,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--check", action="store_true")
     given = parser.parse_args()
+    end_on_sigterm()
     raise_limit()
     move([os.getpid()], LOAD_CORE)
     limits = ("--max-requests", str(REQUESTS), "--max-connections", str(CONNECTIONS))
