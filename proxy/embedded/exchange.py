@@ -280,6 +280,7 @@ class Exchange(Tries):
     def tunnel_opened(self, response: Response, data: bytes) -> None:
         if response.upgrade and response.upgrade == self.request.upgrade:
             self.status = 101
+            self.upstream_seconds = self.engine.clock.read() - self.sent_at
             self._begun = self.tunnelling = True
             open_tunnel(self, response, data)
         else:

@@ -36,3 +36,10 @@ def count_faults(begin: str) -> int:
 def test_large_pieces_cost_a_worker_no_page_faults() -> None:
     assert count_faults("") > 200 * 63, "without it each piece is mapped anew"
     assert count_faults(BEGIN) < 200
+
+
+def test_the_buffers_of_tls_connections_go_back_when_they_are_free() -> None:
+    buffers = COUNT_FAULTS.replace("256_000", "262_144")
+    assert buffers != COUNT_FAULTS
+    done = subprocess.run([sys.executable, "-c", BEGIN + buffers], capture_output=True, text=True, check=True)
+    assert int(done.stdout) > 200 * 63

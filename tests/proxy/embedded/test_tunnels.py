@@ -107,7 +107,9 @@ def test_a_tunnel_counts_once_it_has_ended(gateway: Gateway, upstream: RawUpstre
     assert eventually(lambda: gateway.stats()["gauges"]["client_connections"] == 0)
     stats = gateway.stats()
     assert stats["counters"]["tunnels"] == before + 1
-    assert any(row["code"] == 101 and row["route"] == "all" for row in stats["requests"])
+    assert any(
+        (row["code"], row["route"], row["upstream_count"]) == (101, "all", row["count"]) for row in stats["requests"]
+    )
 
 
 def test_the_client_may_end_its_side_of_a_tunnel_and_hear_the_rest(gateway: Gateway, upstream: RawUpstream) -> None:
