@@ -21,7 +21,7 @@ from coalmine.routing.template import Name, Segment, Template, parse_match_templ
 from coalmine.routing.values import Unsendable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from coalmine.routing.checked import CheckedCall
     from coalmine.routing.findings import Finding
@@ -47,6 +47,10 @@ class Prepared(NamedTuple):
     headers: Headers
     body: Literal["stream", "none"] | bytes
     common: bool = False
+
+
+# The path up to its first parameter, then each parameter's name and the text behind its value.
+Shortcut = tuple[str, tuple[tuple[str, str], ...]]
 
 
 class Call:
@@ -104,39 +108,38 @@ class Call:
         members = (("parameter", parameter),) if parameter is not None else ()
         return problem_reply(code, detail, destination=self._destination, members=members)
 
-    # The shortcut: no parameter, or one plain path parameter, and nothing else that could come from anywhere.
+    # The shortcut: plain path parameters, or none, and nothing else that could come from anywhere.
 
-    def _compile_shortcut(self) -> tuple[str, str, str] | None:
-        """What stands before and after the one path value, and its name; "" is the name of none."""
+    def _compile_shortcut(self) -> Shortcut | None:
+        """None: every call goes the whole way."""
         active = [binding for binding in self._bindings if not binding.passive]
-        if len(active) != len(self._path_bindings) or len(active) > 1:
+        segments = [part for part in self._path if not isinstance(part, str)]
+        if not len(active) == len(self._path_bindings) == len(segments):
             return None
-        if not active:
-            return "".join(map(str, self._path)), "", ""
-        places = [index for index, part in enumerate(self._path) if not isinstance(part, str)]
-        alone = [binding.name for binding in self._bindings].count(active[0].name) == 1
-        if not (alone and active[0].bare and len(places) == 1 and len(self._path[places[0]]) == 1):
+        names = [binding.name for binding in self._bindings]
+        if not all(binding.bare and names.count(binding.name) == 1 for binding in active):
             return None
-        before, after = self._path[: places[0]], self._path[places[0] + 1 :]
-        return "".join(map(str, before)), "".join(map(str, after)), active[0].name
+        if any(len(segment) > 1 for segment in segments):
+            return None
+        return _make_shortcut(self._path)
 
     def _take_shortcut(
-        self, shortcut: tuple[str, str, str], head: RequestHead, captures: Mapping[str, str], rest: str
+        self, shortcut: Shortcut, head: RequestHead, captures: Mapping[str, str], rest: str
     ) -> str | None:
-        before, after, name = shortcut
         query = head.query
         if not self._plan.takes_body and head.has_body:
             return None
         if query is not None and self._wanders:
             return None
-        value = ""
-        if name:
-            value = rest[1:] if rest else captures.get(name, "")
-            if not _PLAIN(value) or len(captures) > (not rest):
+        path, pairs = shortcut
+        if pairs:
+            values = _take_values(pairs, captures, rest)
+            if values is None:
                 return None
+            for value, (_, text) in zip(values, pairs, strict=True):
+                path += value + text
         elif rest not in ("", "/") or not self._names.isdisjoint(captures):
             return None
-        path = before + value + after
         return path if query is None else f"{path}?{query}"
 
     # The whole way.
@@ -255,6 +258,31 @@ def _count(things: list[str], noun: str) -> str:
 
 def _compile_extractor(text: str | None) -> Template | None:
     return None if text is None else parse_match_template(text)
+
+
+def _make_shortcut(path: Sequence[str | Segment]) -> Shortcut:
+    """``path`` as of ``_compile_path``; its segments are placeholders."""
+    texts, names = [""], list[str]()
+    for part in path:
+        if isinstance(part, str):
+            texts[-1] += part
+        else:
+            names += [piece.text for piece in part if isinstance(piece, Name)]
+            texts.append("")
+    return texts[0], tuple(zip(names, texts[1:], strict=True))
+
+
+def _take_values(pairs: Sequence[tuple[str, str]], captures: Mapping[str, str], rest: str) -> list[str] | None:
+    """Plain values for all names, of what was captured or of what follows a prefix, where nothing else is there."""
+    if rest:
+        values = rest[1:].split("/")
+        fits = not captures and len(values) == len(pairs)
+    else:
+        values = [captures.get(name, "") for name, _ in pairs]
+        fits = len(captures) == len(pairs)
+    for value in values:
+        fits = fits and _PLAIN(value) is not None
+    return values if fits else None
 
 
 def _load_checks(destination: ServedDestination, plan: CallPlan) -> CheckedCall:

@@ -15,7 +15,7 @@ Rule 6: compiling goes by steps of some 0.1 ms, so that whoever serves requests 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -160,6 +160,20 @@ class CompiledVirtualService:
         assert isinstance(route, CompiledRoute)
         captures, rest = best.bind(path)
         return Matched(route, captures, rest, not facts.looked)
+
+    def has_path(self, path: str) -> bool:
+        """Whether routes ask for just this path."""
+        return path in self._exact
+
+    def names_under(self, directory: Sequence[str], rank: int) -> Collection[str] | None:
+        """Of paths of one more segment than ``directory``: the last ones that may lead elsewhere than others do.
+
+        None: that cannot be told by names. ``rank``: of the route where the others lead. For ``has_path``, look there.
+        """
+        if self._patterns and self._patterns[0][0] < rank:
+            return None
+        names = self._templates.names_under(directory)
+        return None if names is None else names.union(self._prefixes.names_under(directory))
 
     def _match_patterns(self, path: str, facts: Facts, best: Entry | None) -> Entry | None:
         text = path.encode()

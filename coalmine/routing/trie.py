@@ -7,7 +7,7 @@ Rule 3: a request path is split no further than the deepest route goes, so a pat
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from coalmine.routing.bucket import Bucket, Ranked
 from coalmine.routing.template import Segment, Template, capture_segment
@@ -60,6 +60,16 @@ class PrefixTrie:
             node.children = node.children or _NO_PREFIXES
             yield
         self._nodes = []
+
+    def names_under(self, directory: Sequence[str]) -> Collection[str]:
+        """The segments that are told from others where they follow ``directory``."""
+        node = self._root
+        for segment in directory:
+            child = node.children.get(segment)
+            if child is None:
+                return ()
+            node = child
+        return node.children
 
     def find(self, path: str) -> list[Bucket]:
         """The buckets of all prefixes of ``path``, the longest first."""
@@ -134,6 +144,15 @@ class TemplateTrie:
             node.partials = node.partials or _NO_PARTIALS
             yield
 
+    def names_under(self, directory: Sequence[str]) -> set[str] | None:
+        """As of a PrefixTrie; None: they are told apart by more than what they are called."""
+        nodes = [self._root]
+        for text in directory:
+            nodes = [after for node in nodes for after in _step(node, text)]
+        if any(node.partials for node in nodes):
+            return None
+        return {name for node in nodes for name in node.children}
+
     def find(self, path: str) -> list[Bucket]:
         """The buckets of all templates that ``path`` fits, in no order."""
         segments = path[1:].split("/", self._depth)
@@ -141,6 +160,18 @@ class TemplateTrie:
         if len(segments) <= self._depth:
             _collect(self._root, segments, 0, found)
         return found
+
+
+def _step(node: TemplateNode, text: str) -> Iterator[TemplateNode]:
+    """Where ``text`` leads to."""
+    child = node.children.get(text)
+    if child is not None:
+        yield child
+    if node.anything is not None and text:
+        yield node.anything
+    for segment, partial in node.partials.items():
+        if capture_segment(segment, text, {}):
+            yield partial
 
 
 def _collect(start: TemplateNode, segments: list[str], at: int, found: list[Bucket]) -> None:

@@ -136,6 +136,7 @@ class Engine:
         self.limits.keep({name for _, name in kept})
         yield from forget(before)
         yield from forget(last.ways.known)
+        yield from forget(last.ways.families)
         yield from forget(last.lanes.known)
 
     def _make_served(self, table: RouteTable, clusters: dict[str, Cluster]) -> Served:

@@ -160,7 +160,7 @@ class FastExchange(Sender):
         if self._body:
             self._hand_over_body(exchange)
         else:
-            exchange.way, exchange.forward = self._way, self._way.forward
+            exchange.way, exchange.forward = self._way, self._way.forward_for(request)
         exchange.take_over(self._way.lane, self._endpoint, self._upstream, self._started)
         return exchange
 

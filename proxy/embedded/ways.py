@@ -3,6 +3,7 @@
 Rule 1: a way is a standing decision (``coalmine.routing.standing``) with its lane, and the bytes its requests begin
         with. Where there is none, each request is decided for itself.
 Rule 2: what is remembered is bounded, for paths are what clients make up: beyond MAX_WAYS the oldest is forgotten.
+Rule 3: paths that differ in an id come once. Where their last segment is the id, a family makes their ways.
 This file performs no I/O.
 """
 
@@ -13,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from coalmine.routing.decision import Forward
-from coalmine.routing.standing import find_standing
+from coalmine.routing.standing import PLAIN_SEGMENT, Siblings, Standing, find_siblings, find_standing
 from coalmine.routing.steer import Draw, Spread
 from coalmine.routing.table import RouteTable
 from proxy.embedded.forwarding import quiet_framing
@@ -26,6 +27,8 @@ from proxy.embedded.request import Request
 MAX_WAYS = 16_384
 # A longer path is remembered by nobody: most likely it is made up.
 MAX_START = 512
+# Each has what a way has, and a few names.
+MAX_FAMILIES = 4_096
 
 
 _UNKNOWN: Any = object()  # where None says that there is no way
@@ -53,8 +56,21 @@ class Way:
 
     def forward_for(self, request: Request) -> Forward:
         """What ``decide`` would have said of ``request``."""
-        forward = self.forward
-        return forward if request.query is None else replace(forward, target=f"{forward.target}?{request.query}")
+        target = self.start[len(self.method) + 1 :].decode("ascii")
+        return replace(self.forward, target=target if request.query is None else f"{target}?{request.query}")
+
+    def make_sibling(self, start: bytes) -> Way:
+        """As this one, for another path; ``forward`` stays, but for its target."""
+        sibling = Way.__new__(Way)
+        sibling.fast = self.fast
+        sibling.forward = self.forward
+        sibling.framing = self.framing
+        sibling.lane = self.lane
+        sibling.method = self.method
+        sibling.quick = self.quick
+        sibling.start = start
+        sibling.streams = self.streams
+        return sibling
 
     def write_head(
         self, query: bytes, host: bytes, own: bytes, onward: bytes, request_id: bytes, framing: bytes = b""
@@ -88,14 +104,43 @@ class Crossing:
         return self._ways[self._spread(draw)]
 
 
+class Family:
+    """The ways of paths that differ in their last segment alone."""
+
+    __slots__ = ("_siblings", "_ways")
+
+    def __init__(self, ways: list[Way], siblings: Siblings) -> None:
+        """``ways`` are those of one of them."""
+        self._siblings = siblings
+        self._ways: list[tuple[Way, bytes, bytes | None]] = []
+        for way, (before, behind) in zip(ways, siblings.targets, strict=True):
+            start = f"{way.method} {before}".encode("ascii")
+            self._ways.append((way, start, None if behind is None else behind.encode("ascii")))
+
+    def find(self, segment: bytes) -> Way | Crossing | None:
+        """The way of the one with this last segment; None: it may have one of its own."""
+        text = segment.decode("latin-1")
+        siblings = self._siblings
+        if PLAIN_SEGMENT.fullmatch(text) is None or siblings.leads_elsewhere(text):
+            return None
+        found = [
+            way.make_sibling(start + segment + behind if behind is not None else start)
+            for way, start, behind in self._ways
+        ]
+        return found[0] if len(found) == 1 else Crossing(tuple(found), siblings.standing.spread)
+
+
 class Ways:
     """The ways of one snapshot."""
 
-    __slots__ = ("_lanes", "_table", "known")
+    __slots__ = ("_lanes", "_met", "_table", "families", "known")
 
     def __init__(self, table: RouteTable, lanes: Lanes) -> None:
         self._table = table
         self._lanes = lanes
+        self._met: set[int] = set()  # hashes of keys of families that were asked for once
+        # By host, and method and path up to the last segment.
+        self.families: OrderedDict[tuple[str, bytes], Family | None] = OrderedDict()
         # By host, and method and path as they stand in the request line.
         self.known: OrderedDict[tuple[str, bytes], Way | Crossing | None] = OrderedDict()
 
@@ -113,12 +158,33 @@ class Ways:
         """Of a request without a body, whose line begins with ``start``: method and path. None: decide, or refuse."""
         way: Way | Crossing | None = self.known.get((host, start), _UNKNOWN)
         if way is _UNKNOWN:
-            plain = PLAIN_START.fullmatch(start)
-            if plain is None or b"/." in start:
-                return None
-            method, path = start.decode("ascii").split(" ")
-            return self._learn(host, start, method, path)
+            directory, _, segment = start.rpartition(b"/")
+            family = self.families.get((host, directory))
+            way = None if family is None else family.find(segment)
+            return self._meet(host, start, directory) if way is None else way
         return way
+
+    def _meet(self, host: str, start: bytes, directory: bytes) -> Way | Crossing | None:
+        """For the first time, unless it was forgotten."""
+        if PLAIN_START.fullmatch(start) is None or b"/." in start:
+            return None
+        method, path = start.decode("ascii").split(" ")
+        key = host, directory
+        if hash(key) in self._met:
+            if key not in self.families:
+                self._learn_family(key, method, path.rpartition("/")[0])
+        elif len(directory) <= MAX_START:
+            if len(self._met) >= MAX_WAYS:
+                self._met.clear()
+            self._met.add(hash(key))
+        return self._learn(host, start, method, path)
+
+    def _learn_family(self, key: tuple[str, bytes], method: str, directory: str) -> None:
+        """Some directory was asked for again: it may have many more paths."""
+        siblings = find_siblings(self._table, key[0], method, directory)
+        if len(self.families) >= MAX_FAMILIES:
+            self.families.popitem(last=False)
+        self.families[key] = None if siblings is None else Family(self._make(method, siblings.standing), siblings)
 
     def _learn(self, host: str, start: bytes, method: str, path: str) -> Way | Crossing | None:
         way = self._work_out(host, method, path)
@@ -132,7 +198,8 @@ class Ways:
         standing = find_standing(self._table, host, method, path)
         if standing is None:
             return None
-        forwards, find = standing.forwards, self._lanes.find
-        if len(forwards) == 1:
-            return Way(method, forwards[0], find(forwards[0]))
-        return Crossing(tuple(Way(method, forward, find(forward)) for forward in forwards), standing.spread)
+        ways = self._make(method, standing)
+        return ways[0] if len(ways) == 1 else Crossing(tuple(ways), standing.spread)
+
+    def _make(self, method: str, standing: Standing) -> list[Way]:
+        return [Way(method, forward, self._lanes.find(forward)) for forward in standing.forwards]

@@ -13,7 +13,7 @@ from proxy.embedded.forwarding import onward
 from proxy.embedded.lane import Lanes
 from proxy.embedded.request import Request, parse_request
 from proxy.embedded.stats import Stats
-from proxy.embedded.ways import MAX_START, MAX_WAYS, Ways
+from proxy.embedded.ways import MAX_FAMILIES, MAX_START, MAX_WAYS, Crossing, Way, Ways
 from tests.support.case import Definitions, define, route, to
 
 
@@ -125,3 +125,35 @@ def test_only_what_is_written_without_a_look_at_the_request_is_fast(method: str,
     way = ways_of(define(routes)).find(ask("/findPets", method=method), middle)
     assert way is not None
     assert way.fast is fast
+
+
+def test_paths_that_differ_in_an_id_are_a_family_once_two_came() -> None:
+    by_id = {"template": "/pets/{id}"}
+    special = route("special", {"exact": "/pets/mine"}, to("v2"))
+    ways = ways_of(define(special, route("pet", by_id, to("v1", "findPetById", 9), to("v2", "findPetById", 1))))
+    first, second, third = (ways.recall("gateway.test", b"GET /pets/%d" % number) for number in (1, 2, 3))
+    assert (len(ways.known), len(ways.families)) == (2, 1), "the third needs no memory"
+    for number, way in enumerate((first, second, third), start=1):
+        assert isinstance(way, Crossing)
+        assert way.fast
+        assert [way.choose(lambda point=point: point).start for point in (0.0, 0.95)] == [  # type: ignore[misc]
+            b"GET /api/pets/%d" % number
+        ] * 2
+        assert [way.choose(lambda point=point: point).forward.upstream for point in (0.0, 0.95)] == ["v1", "v2"]  # type: ignore[misc]
+        asked = ask(f"/pets/{number}?a=b")
+        assert way.choose(middle).forward_for(asked).target == f"/api/pets/{number}?a=b"
+    own = ways.recall("gateway.test", b"GET /pets/mine")
+    assert isinstance(own, Way)
+    assert own.start == b"GET /pets/mine"
+
+
+def test_families_are_bounded_and_some_are_none() -> None:
+    ways = ways_of(CALL)
+    for number in range(MAX_FAMILIES + 10):
+        for leaf in (b"a", b"b", b"c"):
+            assert ways.recall("gateway.test", b"GET /other/%d/%b" % (number, leaf)) is not None
+    assert len(ways.families) == MAX_FAMILIES
+    assert ways.recall("gateway.test", b"GET /nowhere/a") is None
+    assert ways.recall("gateway.test", b"GET /nowhere/b") is None
+    assert ways.families["gateway.test", b"GET /nowhere"] is None
+    assert ways.recall("gateway.test", b"GET /other/1/%2e") is None, "not plain"
