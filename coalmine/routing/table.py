@@ -173,7 +173,7 @@ class CompiledVirtualService:
         if self._patterns and self._patterns[0][0] < rank:
             return None
         names = self._templates.names_under(directory)
-        return None if names is None else names.union(self._prefixes.names_under(directory))
+        return None if names is None else frozenset(names).union(self._prefixes.names_under(directory))
 
     def _match_patterns(self, path: str, facts: Facts, best: Entry | None) -> Entry | None:
         text = path.encode()

@@ -27,8 +27,8 @@ from proxy.embedded.request import Request
 MAX_WAYS = 16_384
 # A longer path is remembered by nobody: most likely it is made up.
 MAX_START = 512
-# Each has what a way has, and a few names.
-MAX_FAMILIES = 4_096
+# As large as a few ways, and of as many routes.
+MAX_FAMILIES = 16_384
 
 
 _UNKNOWN: Any = object()  # where None says that there is no way
@@ -171,20 +171,26 @@ class Ways:
         method, path = start.decode("ascii").split(" ")
         key = host, directory
         if hash(key) in self._met:
-            if key not in self.families:
-                self._learn_family(key, method, path.rpartition("/")[0])
+            family = self._find_family(key, method, path.rpartition("/")[0])
+            way = None if family is None else family.find(start[len(directory) + 1 :])
+            if way is not None:
+                return way
         elif len(directory) <= MAX_START:
-            if len(self._met) >= MAX_WAYS:
+            if len(self._met) >= MAX_FAMILIES:
                 self._met.clear()
             self._met.add(hash(key))
         return self._learn(host, start, method, path)
 
-    def _learn_family(self, key: tuple[str, bytes], method: str, directory: str) -> None:
-        """Some directory was asked for again: it may have many more paths."""
-        siblings = find_siblings(self._table, key[0], method, directory)
-        if len(self.families) >= MAX_FAMILIES:
-            self.families.popitem(last=False)
-        self.families[key] = None if siblings is None else Family(self._make(method, siblings.standing), siblings)
+    def _find_family(self, key: tuple[str, bytes], method: str, directory: str) -> Family | None:
+        """Of a directory that was asked for again: it may have many more paths."""
+        family: Family | None = self.families.get(key, _UNKNOWN)
+        if family is _UNKNOWN:
+            siblings = find_siblings(self._table, key[0], method, directory)
+            family = None if siblings is None else Family(self._make(method, siblings.standing), siblings)
+            if len(self.families) >= MAX_FAMILIES:
+                self.families.popitem(last=False)
+            self.families[key] = family
+        return family
 
     def _learn(self, host: str, start: bytes, method: str, path: str) -> Way | Crossing | None:
         way = self._work_out(host, method, path)
