@@ -83,7 +83,9 @@ def parse_response(raw: bytes) -> Response:
     response.fields = remove_listed(b"".join(parts[::3]), response.listed)
     _check_framing(response, block)
     response.dated = _DATE.search(response.fields) is not None
-    response.simple = bool(response.length) and response.dated and response.persistent and response.has_body("GET")
+    final = response.status >= 200  # RFC 9110 section 15.2: others have no content, whatever length they tell of
+    response.simple = bool(response.length) and final and response.dated and response.persistent
+    response.simple &= response.has_body("GET")
     return response
 
 

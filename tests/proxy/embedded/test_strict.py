@@ -188,6 +188,7 @@ def test_forwarded_in_one_spelling(
     assert sane(seen.head)
 
 
+DATE = b"Date: Sat, 28 Nov 2026 12:00:00 GMT\r\n"
 BAD_ANSWERS = [
     ("a length that is none", b"HTTP/1.1 200 OK\r\nContent-Length: 5a\r\n\r\nhello"),
     ("a length beyond 64 bits", b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\nhello"),
@@ -213,6 +214,7 @@ BAD_ANSWERS = [
     ("a head that ends with LF and nothing behind it", b"HTTP/1.1 204 No Content\r\n\n"),
     ("interim responses without end", b"HTTP/1.1 102 \r\n\r\n" * 5_000 + ok()),
     ("an interim response with content", b"HTTP/1.1 103 \r\nContent-Length: 2\r\n\r\nok" + ok()),
+    ("one and nothing behind it", b"HTTP/1.1 100 OK\r\n" + DATE + b"Content-Length: 3\r\n\r\nabc"),
     ("nothing", b""),
     ("half a head", b"HTTP/1.1 200 OK\r\nContent-"),
 ]
