@@ -64,8 +64,8 @@ bench-%: $(DEV) ## one benchmark of bench/, such as bench-lookup
 	$(RUN) -m bench.$(subst -,_,$*)
 
 # The lock tool has an environment of its own, so that the locks do not have to lock it.
-LOCK := --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
-	--strip-extras --allow-unsafe --no-annotate
+# Locks carry names, versions and hashes, and no word of where they come from: --no-emit-options.
+LOCK := --quiet --generate-hashes --no-emit-options --strip-extras --allow-unsafe --no-annotate
 lock: ## pin the newest allowed versions again
 	$(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip --disable-pip-version-check --quiet install pip-tools==7.6.2
