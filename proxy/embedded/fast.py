@@ -91,6 +91,7 @@ class FastExchange(Sender):
         assert cluster is not None
         budget = cluster.budget
         if places.taken >= places.most or budget.requests >= (cluster.max_requests or places.most_of_one):
+            self._body = b""  # a connection that idles keeps nothing
             return False
         places.taken += 1
         budget.requests += 1
@@ -134,7 +135,7 @@ class FastExchange(Sender):
         series.add_whole(engine.clock.read() - self._started, len(body))
         if self._body:
             series.request_bytes += len(self._body)
-            self._body = b""  # a connection that idles keeps nothing
+            self._body = b""
         client.exchange_done(self, not last)
 
     # An answer in one piece is written whole, however slowly the client reads, and no other request begins meanwhile.
